@@ -1,0 +1,75 @@
+/** The step that asks a model about each row. */
+import type { Cascade, Model } from "./model.ts"
+import {
+  makeStep,
+  type Answer,
+  type Answers,
+  type Eventually,
+  type InferDefinition,
+  type ItemOf,
+  type LabelOf,
+  type PlainSchema,
+  type ReadsRows,
+  type RowOf,
+  type Services,
+  type ServicesOf,
+  type Step
+} from "./step.ts"
+import type { Message } from "./template.ts"
+
+type Messages = readonly [Message, ...ReadonlyArray<Message>]
+
+/** The output is an object, so that its fields are an analyst's columns. */
+type StructSchema<S extends PlainSchema> = S["Type"] extends object
+  ? S
+  : "The output is a Schema.Struct: its fields become the columns that analysts query"
+
+/** A prompt for rows of this kind. Kept apart from `P` so that the parameter is typed by context and `P` keeps the services. */
+type Prompt<Row> = (row: Row) => Eventually<Messages>
+
+/** One model needs no `accept`; a cascade cannot do without. */
+type Acceptance<M, From, Output> = M extends Cascade
+  ? { readonly accept: (answer: Answer<ItemOf<From>, Output>) => boolean }
+  : { readonly accept?: "accept chooses between models: give model a list, or drop accept" }
+
+type Overrides<From> = {
+  readonly [Label in LabelOf<From>]?: { readonly model?: Model; readonly prompt?: (row: RowOf<From>) => Eventually<Messages> }
+}
+
+interface InferSettings {
+  /** The most tokens that one answer may have: bounds what it can cost. Models with a price need it. */
+  readonly maxTokens?: number
+  /** 0 to 2; the provider's default when left out. */
+  readonly temperature?: number
+  /** `false` infers equal inputs again instead of reusing an answer. Default `true`. */
+  readonly reuse?: boolean
+}
+
+interface InferOptions<From, M, P, S extends PlainSchema> extends InferSettings {
+  /** A model, or a cascade of models, cheapest first, with `accept`. */
+  readonly model: M
+  readonly prompt: P & Prompt<RowOf<From>>
+  readonly output: StructSchema<S>
+  /** How sure the model is, 0 to 1, read from its output. Kept with every answer; review and drift rest on it. */
+  readonly confidence?: (output: NoInfer<S["Type"]>) => number
+  /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */
+  readonly overrides?: Overrides<From>
+}
+
+/** Asks a model about each row. Every answer is decoded by `output`; what doesn't fit is retried, then dead-lettered. */
+export const infer = <From extends Step, S extends PlainSchema, P extends Prompt<RowOf<From>>, const M extends Model | Cascade>(
+  rows: ReadsRows<From>,
+  options: InferOptions<From, M, P, S> & Acceptance<M, From, S["Type"]>
+): Answers<ItemOf<From>, S["Type"], ServicesOf<From> | Services<P>> => {
+  // The compiler proved each callback against its row; the run time hands it exactly such rows.
+  const proved = options as unknown as Omit<InferDefinition, "kind" | "reads" | "models"> & { readonly model: Model | Cascade }
+  const { model, ...rest } = proved
+  return makeStep({
+    ...rest,
+    kind: "infer",
+    reads: [rows as Step],
+    models: Array.isArray(model) ? model : [model as Model],
+    overrides: proved.overrides ?? {},
+    reuse: proved.reuse ?? true
+  })
+}

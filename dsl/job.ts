@@ -1,0 +1,94 @@
+/** What an author declares: a named set of steps with its owner, purpose, money and time. */
+import type * as Duration from "effect/Duration"
+import type * as Layer from "effect/Layer"
+
+import type { Cron, Usd } from "./schedule.ts"
+import type { NeedsParams } from "./source.ts"
+import { definitionOf, type PlainSchema, type ServicesOf, type Step } from "./step.ts"
+
+/** How sensitive a job's data is; inherited by its outputs. */
+export type Classification = "public" | "internal" | "confidential" | "restricted"
+
+type Steps = Readonly<Record<string, Step>>
+
+/** Every service and parameter that the listed steps, and whatever they read, need. */
+export type Needs<S extends Steps> = ServicesOf<S[keyof S]>
+
+interface JobOptions<S extends Steps> {
+  /** The team that answers for the job. */
+  readonly owner: string
+  /** Why the job may use its data: what a regulator asks first. */
+  readonly purpose: string
+  readonly classification: Classification
+  /** The systems that read the outputs, told of a late or partial run. Default none. */
+  readonly consumers?: ReadonlyArray<string>
+  readonly schedule?: Cron
+  /** What one run may spend at most. */
+  readonly budget: Usd
+  /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
+  readonly retention?: Duration.Input
+  /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */
+  readonly steps: S
+}
+
+/** Required, and of these services. An interface, because its name is what the error prints when `services` is missing. */
+interface ServicesFor<R> {
+  readonly services: Layer.Layer<R, unknown>
+}
+/** A layer is contravariant in what it gives, so every layer that needs nothing itself is a `Layer<never, unknown>`. */
+interface NoServicesNeeded {
+  readonly services?: Layer.Layer<never, unknown>
+}
+/** Only `S` is inferred, never the layer: a type parameter for it breaks on an inline `Layer.merge(a, b)`. */
+type ServicesOption<R> = [Exclude<R, NeedsParams<any>>] extends [never] ? NoServicesNeeded : ServicesFor<Exclude<R, NeedsParams<any>>>
+
+/** A schema whose type is what the sources' locations read. */
+interface ParamsFor<Params> {
+  readonly params: PlainSchema & { readonly Type: Params }
+}
+interface ParamsOptional {
+  /** What a person may set with `--param name=value`. */
+  readonly params?: PlainSchema
+}
+type ParamsOption<R> = [Extract<R, NeedsParams<any>>] extends [never]
+  ? ParamsOptional
+  : [Extract<R, NeedsParams<any>>] extends [NeedsParams<infer Params>]
+    ? ParamsFor<Params>
+    : { readonly params: "The sources read parameters of different types: give them one type" }
+
+/** A declared job: a value that a module exports. `compile` makes a plan of it. */
+export interface Job<out S extends Steps = Steps> {
+  readonly kind: "job"
+  readonly name: string
+  readonly options: Omit<JobOptions<S>, "steps"> & {
+    readonly params?: PlainSchema
+    readonly services?: Layer.Layer<any, unknown>
+  }
+  readonly steps: S
+  /** Every reached step with its name: from `steps`, or from its reader when it isn't listed. */
+  readonly names: ReadonlyMap<Step, string>
+}
+
+/** Declares a job. Nothing runs, and nothing is checked beyond the types until it is compiled. */
+export const job = <const S extends Steps>(
+  name: string,
+  options: JobOptions<S> & ServicesOption<Needs<S>> & ParamsOption<Needs<S>>
+): Job<S> => {
+  const { steps, ...rest } = options
+  return { kind: "job", name, options: rest as unknown as Job<S>["options"], steps, names: nameSteps(steps) }
+}
+
+/** A cycle can't be written: a step exists only after the steps it reads, and nothing changes it afterwards. */
+const nameSteps = (steps: Steps): ReadonlyMap<Step, string> => {
+  const names = new Map<Step, string>(Object.entries(steps).map(([name, listed]) => [listed, name]))
+  const visit = (reader: Step): void => {
+    const definition = definitionOf(reader)
+    for (const [index, read] of definition.reads.entries()) {
+      const branch = definition.kind === "join" ? definition.branchNames[index] : undefined
+      if (!names.has(read)) names.set(read, `${names.get(reader)}_${branch ?? read.kind}`)
+      visit(read)
+    }
+  }
+  for (const listed of Object.values(steps)) visit(listed)
+  return names
+}

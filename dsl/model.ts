@@ -1,0 +1,87 @@
+/** Models are values: which engine, which account, which tier. */
+import type { Data } from "./template.ts"
+import type { Eventually } from "./step.ts"
+
+export type ModelTier = "realtime" | "batch" | "auto"
+
+/** One rendered message, as an embedded model sees it. */
+export interface ModelMessage {
+  readonly role: "system" | "user"
+  /** The whole text, data delimited. */
+  readonly text: string
+  /** The values that stand in the template's holes, in order. */
+  readonly data: ReadonlyArray<Data>
+}
+
+/** What an embedded model answers from. */
+export interface ModelRequest {
+  readonly messages: ReadonlyArray<ModelMessage>
+  /** Which try this is, from 1. */
+  readonly attempt: number
+}
+
+/** A function of the author's own as a model. Returns what the step's schema decodes, or JSON text. */
+export type LocalFunction = (request: ModelRequest) => Eventually<unknown>
+
+interface ModelOptions {
+  /** Whose credential and rate limits are used. Keys are looked up by this name at start, never written in a module. */
+  readonly account: string
+  /** Default `"realtime"`. `"batch"` costs half and may take a day; `"auto"` takes batch when the deadline allows it. */
+  readonly tier?: ModelTier
+  /** Items a minute that one worker gets through: sizes partitions and workers until a run has measured it. */
+  readonly itemsPerMinute?: number
+}
+
+export interface Model {
+  readonly engine: "local" | "openai" | "anthropic" | "openai-compatible"
+  readonly name: string
+  readonly tier: ModelTier
+  readonly account: string
+  /** `openai-compatible` only: where the server listens. */
+  readonly baseUrl?: string
+  readonly itemsPerMinute?: number
+  /** `local` only. */
+  readonly answer?: LocalFunction
+  /** `local` only: what `model_version` says. Default: a digest of the function's source text. */
+  readonly version?: string
+}
+
+interface LocalOptions {
+  readonly version?: string
+  readonly itemsPerMinute?: number
+}
+
+/** An embedded model: a function of your own. It costs nothing and runs in the run's process. */
+export const local = (name: string, answer: LocalFunction, options: LocalOptions = {}): Model => ({
+  engine: "local",
+  name,
+  tier: "realtime",
+  account: "local",
+  answer,
+  ...options
+})
+
+const remote =
+  (engine: "openai" | "anthropic") =>
+  (name: string, options: ModelOptions): Model => ({ engine, name, tier: "realtime", ...options })
+
+/** A model of OpenAI's API. */
+export const openai = remote("openai")
+
+/** A model of Anthropic's API. */
+export const anthropic = remote("anthropic")
+
+/** A model behind any server that speaks OpenAI's dialect (vLLM, Ollama). */
+export const openaiCompatible = (name: string, options: ModelOptions & { readonly baseUrl: string }): Model => ({
+  engine: "openai-compatible",
+  name,
+  tier: "realtime",
+  ...options
+})
+
+/** Cheapest first; each next model sees only what `accept` refused. */
+export type Cascade = readonly [Model, Model, ...ReadonlyArray<Model>]
+
+/** The checkpointed step of each of an infer's models. */
+export const modelSteps = (name: string, models: ReadonlyArray<Model>): ReadonlyArray<string> =>
+  models.length === 1 ? [name] : models.map((model, index) => `${name}_${index + 1}_${model.name.replaceAll(/[^A-Za-z0-9]+/g, "_")}`)

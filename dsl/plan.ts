@@ -1,0 +1,190 @@
+/** A job compiled: canonical data with digests, no functions in it. */
+import * as Duration from "effect/Duration"
+
+import { checkJob } from "./check-job.ts"
+import { columnsOf, jsonSchemaOf, type FlatColumn, type JsonSchema } from "./columns.ts"
+import { digest } from "./digest.ts"
+import type { Classification, Job } from "./job.ts"
+import { modelSteps, type Model } from "./model.ts"
+import { PlanError } from "./plan-error.ts"
+import { definitionOf, type Definition, type InferDefinition, type Step } from "./step.ts"
+import type { Verdict } from "./validate.ts"
+
+/** A model as the plan knows it. */
+export interface PlannedModel {
+  /** The checkpointed step of this model: the infer's name, or `<infer>_<n>_<model>` within a cascade. */
+  readonly step: string
+  readonly name: string
+  readonly engine: Model["engine"]
+  readonly account: string
+  readonly tier: Model["tier"]
+  /** `local` only: the declared version, or a digest of the function's source text. */
+  readonly version: string | null
+}
+
+interface PlannedBase {
+  readonly name: string
+  readonly reads: ReadonlyArray<string>
+  /** No other step takes rows from it: here an item's disposition is decided. */
+  readonly terminal: boolean
+}
+
+export type PlannedStep = PlannedBase &
+  (
+    | { readonly kind: "source"; readonly format: string; readonly location: string; readonly schemaDigest: string; readonly columns: ReadonlyArray<FlatColumn> }
+    | { readonly kind: "partition"; readonly strategy: "hash" | "by" | "tiers" | "weight"; readonly itemsMax: number | null; readonly codeDigest: string }
+    | { readonly kind: "when"; readonly codeDigest: string }
+    | {
+        readonly kind: "infer"
+        readonly models: ReadonlyArray<PlannedModel>
+        readonly overrides: ReadonlyArray<{ readonly label: string; readonly model: PlannedModel | null; readonly codeDigest: string }>
+        readonly promptDigest: string
+        readonly schema: JsonSchema
+        readonly columns: ReadonlyArray<FlatColumn>
+        readonly maxTokens: number | null
+        readonly temperature: number | null
+        readonly reuse: boolean
+        readonly codeDigest: string
+      }
+    | { readonly kind: "validate"; readonly rules: ReadonlyArray<{ readonly name: string; readonly orElse: Verdict; readonly codeDigest: string }> }
+    | { readonly kind: "join"; readonly branches: ReadonlyArray<string> }
+    | { readonly kind: "aggregate"; readonly how: "reducers" | "query"; readonly values: ReadonlyArray<string>; readonly codeDigest: string }
+    | { readonly kind: "report"; readonly codeDigest: string }
+  )
+
+/** The compiled job. Equal jobs give equal text, whatever order their fields were written in. */
+export interface Plan {
+  readonly format: 1
+  readonly job: string
+  readonly owner: string
+  readonly purpose: string
+  readonly classification: Classification
+  readonly consumers: ReadonlyArray<string>
+  readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
+  readonly budgetUsd: number
+  readonly retentionMs: number | null
+  readonly params: JsonSchema | null
+  /** In reading order: a step comes after the steps it reads. */
+  readonly steps: ReadonlyArray<PlannedStep>
+  /** Over all of the above. A run resumes without asking only under an equal digest. */
+  readonly digest: string
+}
+
+/** Compiles a job. Throws a `PlanError` with every fault found; reads no file, calls no model. */
+export const compile = (job: Job): Plan => {
+  const faults = checkJob(job)
+  if (faults.length > 0) throw new PlanError(job.name, faults)
+  const { owner, purpose, classification, consumers, schedule, budget, retention, params } = job.options
+  const plan = {
+    format: 1 as const,
+    job: job.name,
+    owner,
+    purpose,
+    classification,
+    consumers: consumers ?? [],
+    schedule:
+      schedule === undefined
+        ? null
+        : {
+            expression: schedule.expression,
+            timeZone: schedule.timeZone,
+            withinMs: Duration.toMillis(Duration.fromInputUnsafe(schedule.within)),
+            catchUp: schedule.catchUp
+          },
+    budgetUsd: budget.usd,
+    retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
+    params: params === undefined ? null : jsonSchemaOf(params),
+    steps: stepsInOrder(job).map((step) => planStep(job, step))
+  }
+  return { ...plan, digest: digest(plan) }
+}
+
+/** Every reached step after the steps it reads; ties in the author's order. */
+export const stepsInOrder = (job: Job): ReadonlyArray<Step> => {
+  const ordered = new Set<Step>()
+  const visit = (step: Step): void => {
+    if (ordered.has(step)) return
+    definitionOf(step).reads.forEach(visit)
+    ordered.add(step)
+  }
+  Object.values(job.steps).forEach(visit)
+  return [...ordered]
+}
+
+/** Whether a step hands rows to nobody: aggregates and reports don't take rows away. */
+export const isTerminal = (job: Job, step: Step): boolean =>
+  rowKinds.has(step.kind) && ![...job.names.keys()].some((reader) => rowKinds.has(reader.kind) && definitionOf(reader).reads.includes(step as never))
+
+const rowKinds = new Set<Definition["kind"]>(["when", "infer", "validate", "join"])
+
+/** What a model's rows say as its version: an embedded model changes when its source text does. */
+export const modelVersion = (model: Model): string | null =>
+  model.engine === "local" ? (model.version ?? `fn-${codeDigest(model.answer).slice(0, 12)}`) : null
+
+/** The digest of a callback's source text; two closures of one text over different values are the same to it. */
+const codeDigest = (...callbacks: ReadonlyArray<unknown>): string => digest(callbacks.map((callback) => (callback === undefined ? null : String(callback))))
+
+const planModel = (step: string, model: Model): PlannedModel => ({
+  step,
+  name: model.name,
+  engine: model.engine,
+  account: model.account,
+  tier: model.tier,
+  version: modelVersion(model)
+})
+
+const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep => {
+  const schema = jsonSchemaOf(definition.output)
+  const steps = modelSteps(base.name, definition.models)
+  return {
+    ...base,
+    kind: "infer",
+    models: definition.models.map((model, index) => planModel(steps[index] ?? base.name, model)),
+    overrides: Object.entries(definition.overrides).map(([label, { model, prompt }]) => ({
+      label,
+      model: model === undefined ? null : planModel(base.name, model),
+      codeDigest: codeDigest(prompt)
+    })),
+    promptDigest: promptDigest(definition),
+    schema,
+    columns: columnsOf(schema),
+    maxTokens: definition.maxTokens ?? null,
+    temperature: definition.temperature ?? null,
+    reuse: definition.reuse,
+    codeDigest: codeDigest(definition.accept, definition.confidence)
+  }
+}
+
+/** The part of a prompt's version that is known before any row: the callback's source text and the output schema. */
+export const promptDigest = (definition: InferDefinition, prompt: unknown = definition.prompt): string =>
+  digest({ source: String(prompt), schema: jsonSchemaOf(definition.output) })
+
+const planStep = (job: Job, step: Step): PlannedStep => {
+  const definition = definitionOf(step)
+  const nameOf = (of: Step): string => job.names.get(of) ?? of.kind
+  const base = { name: nameOf(step), reads: definition.reads.map(nameOf), terminal: isTerminal(job, step) }
+  switch (definition.kind) {
+    case "source": {
+      const { format, location, schema } = definition
+      const json = jsonSchemaOf(schema)
+      return { ...base, kind: "source", format, location: typeof location === "function" ? String(location) : JSON.stringify(location), schemaDigest: digest(json), columns: columnsOf(json) }
+    }
+    case "partition": {
+      const { by, tiers, weight, itemsMax } = definition
+      const strategy = by ? "by" : tiers ? "tiers" : weight ? "weight" : "hash"
+      return { ...base, kind: "partition", strategy, itemsMax: itemsMax ?? null, codeDigest: digest([codeDigest(by, tiers?.size, weight), tiers?.tiers ?? null]) }
+    }
+    case "when":
+      return { ...base, kind: "when", codeDigest: codeDigest(definition.test) }
+    case "infer":
+      return planInfer(base, definition)
+    case "validate":
+      return { ...base, kind: "validate", rules: definition.rules.map(({ name, orElse, pass }) => ({ name, orElse, codeDigest: codeDigest(pass) })) }
+    case "join":
+      return { ...base, kind: "join", branches: definition.branchNames }
+    case "aggregate":
+      return { ...base, kind: "aggregate", how: definition.query ? "query" : "reducers", values: Object.keys(definition.reducers ?? {}), codeDigest: codeDigest(definition.query, ...Object.values(definition.reducers ?? {})) }
+    case "report":
+      return { ...base, kind: "report", codeDigest: codeDigest(definition.text) }
+  }
+}

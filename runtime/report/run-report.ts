@@ -1,0 +1,96 @@
+/** Everything that the completion report says, as data: `runtime report --json` prints it, the page draws it. */
+
+/** Items of the manifest by what became of them. */
+export interface Dispositions {
+  readonly delivered: number
+  readonly dead: number
+  readonly review: number
+  readonly held: number
+  readonly skipped: number
+}
+
+export interface StepReport {
+  /** The checkpointed step; each model of a cascade is one. */
+  readonly step: string
+  readonly kind: string
+  readonly model: string | null
+  /** Checkpoints by status: answered, passed, deferred (left to the next model), dead, review, held, skipped. */
+  readonly statuses: Readonly<Record<string, number>>
+  readonly attempts: number
+  /** Of the calls; null where none was made. */
+  readonly meanMs: number | null
+  readonly p95Ms: number | null
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly costUsd: number | null
+}
+
+/** What stopped or marked items, grouped: what a person needs first. */
+export interface CauseReport {
+  readonly kind: "dead" | "review" | "flag"
+  readonly step: string
+  /** An error code such as `wrong-schema`, or `rule`. */
+  readonly code: string
+  readonly rule: string | null
+  readonly items: number
+}
+
+export interface PartitionReport {
+  readonly partition: number
+  /** The tier or field value; null for hash and weight. */
+  readonly label: string | null
+  readonly items: number
+  readonly weight: number
+  /** From first lease to done; null while not done. */
+  readonly seconds: number | null
+}
+
+export interface RunReport {
+  readonly run: string
+  readonly job: string
+  readonly owner: string
+  readonly purpose: string
+  readonly classification: string
+  readonly consumers: ReadonlyArray<string>
+  readonly status: string
+  /** A run of `--limit`: never released. */
+  readonly trial: boolean
+  /** ISO instants. */
+  readonly logicalTime: string
+  readonly startedAt: string
+  readonly endedAt: string | null
+  /** Wall time over all its processes, without the pauses between them. */
+  readonly seconds: number
+  /** Processes that worked on it: 1 for an undisturbed run. */
+  readonly sessions: number
+  readonly planDigest: string
+  readonly codeVersions: ReadonlyArray<string>
+  readonly rowsRead: number
+  readonly rejected: ReadonlyArray<{
+    readonly code: string
+    readonly rows: number
+    /** At most five, with file and line. */
+    readonly examples: ReadonlyArray<{ readonly file: string; readonly line: number | null; readonly reason: string }>
+  }>
+  readonly manifest: number
+  readonly dispositions: Dispositions
+  readonly flagged: number
+  /** VAL-1: whether both equations hold, and the items that break them (at most 100 item ids). */
+  readonly completeness: { readonly holds: boolean; readonly gaps: ReadonlyArray<string> }
+  readonly steps: ReadonlyArray<StepReport>
+  readonly causes: ReadonlyArray<CauseReport>
+  /** At most 200 partitions, the slowest first; `partitionCount` counts all. */
+  readonly partitions: ReadonlyArray<PartitionReport>
+  readonly partitionCount: number
+  /** Largest over mean, by items and by weight: 1 is perfectly even; null without partitions. */
+  readonly skew: { readonly items: number | null; readonly weight: number | null }
+  /** Items finished per bucket of time, at most 120 buckets; `at` is the ISO start of each. */
+  readonly throughput: ReadonlyArray<{ readonly at: string; readonly items: number }>
+  readonly throughputBucketSeconds: number
+  /** Answers by confidence in 20 bins of 0.05, per checkpointed step that declares one; `none` counts answers without. */
+  readonly confidence: ReadonlyArray<{ readonly step: string; readonly bins: ReadonlyArray<number>; readonly none: number }>
+  readonly money: { readonly budgetUsd: number; readonly estimateUsd: number | null; readonly spentUsd: number }
+  readonly summaries: ReadonlyArray<{ readonly step: string; readonly values: unknown }>
+  /** The job's own reports: plain text or Markdown. */
+  readonly reports: ReadonlyArray<{ readonly step: string; readonly text: string }>
+}
