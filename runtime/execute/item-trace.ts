@@ -1,0 +1,83 @@
+/** What came of one item since its last settlement. */
+import { worst, type AnswerRecord, type AttemptRecord, type CheckpointRecord, type ProblemRecord, type Settlement, type StopRecord } from "../store/ledger.ts"
+import type { Disposition } from "../store/state-tables.ts"
+
+/** Which item, and who works on it. */
+export interface ItemPlace {
+  readonly seq: number
+  readonly itemId: string
+  readonly partition: number
+  readonly worker: number
+}
+
+/** Collects an item's rows until they are settled together. */
+export class ItemTrace {
+  readonly #place: ItemPlace
+  #attempts: Array<AttemptRecord> = []
+  #checkpoints: Array<CheckpointRecord> = []
+  #answers: Array<AnswerRecord> = []
+  #problems: Array<ProblemRecord> = []
+  #stops: Array<StopRecord> = []
+  #flags: Array<{ readonly step: string; readonly rule: string }> = []
+  readonly #dispositions: Array<Disposition> = []
+
+  constructor(place: ItemPlace) {
+    this.#place = place
+  }
+
+  get isEmpty(): boolean {
+    return this.#checkpoints.length === 0 && this.#attempts.length === 0
+  }
+
+  attempt(record: AttemptRecord): void {
+    this.#attempts.push(record)
+  }
+  answer(record: AnswerRecord): void {
+    this.#answers.push(record)
+  }
+  problem(record: ProblemRecord): void {
+    this.#problems.push(record)
+  }
+  flag(step: string, rule: string): void {
+    this.#flags.push({ step, rule })
+  }
+  stop(record: StopRecord): void {
+    this.#stops.push(record)
+  }
+  checkpoint(record: Pick<CheckpointRecord, "step" | "status"> & Partial<CheckpointRecord>): void {
+    this.#checkpoints.push({ disposition: null, code: null, rule: null, attempts: 0, answerStep: null, ...record })
+  }
+  /** Where the item ended at a terminal step, now or in an earlier session. */
+  ended(disposition: Disposition): void {
+    this.#dispositions.push(disposition)
+  }
+
+  /** Voids what a second answer will decide again; what was paid and said stays. */
+  forget(steps: ReadonlySet<string>): void {
+    this.#checkpoints = this.#checkpoints.filter(({ step }) => !steps.has(step))
+    this.#flags = this.#flags.filter(({ step }) => !steps.has(step))
+    this.#stops = this.#stops.filter(({ step }) => !steps.has(step))
+  }
+
+  /** Hands over what was collected and starts anew. */
+  settlement(completedAt: Date, isLast: boolean): Settlement {
+    const settlement = {
+      ...this.#place,
+      completedAt,
+      attempts: this.#attempts,
+      checkpoints: this.#checkpoints,
+      answers: this.#answers,
+      problems: this.#problems,
+      stops: this.#stops,
+      flags: this.#flags,
+      finished: isLast ? worst(this.#dispositions) : null
+    }
+    this.#attempts = []
+    this.#checkpoints = []
+    this.#answers = []
+    this.#problems = []
+    this.#stops = []
+    this.#flags = []
+    return settlement
+  }
+}

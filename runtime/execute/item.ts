@@ -1,0 +1,240 @@
+/** One item's way through the job's steps, from its last checkpoint to a disposition at every terminal step. */
+import * as Effect from "effect/Effect"
+
+import type { Answer } from "../../dsl/index.ts"
+import { worst, type LedgerShape, type PriorCheckpoint, type Variant } from "../store/ledger.ts"
+import type { Disposition } from "../store/state-tables.ts"
+import type { StoreError } from "../store/store-error.ts"
+import { ask, type AskEnvironment } from "./ask.ts"
+import { callPlain } from "./callback.ts"
+import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
+import { ItemTrace, type ItemPlace } from "./item-trace.ts"
+import { judge } from "./judge.ts"
+
+/** An item to work on, decoded, with what earlier sessions left of it. */
+export interface WorkItem extends ItemPlace {
+  readonly key: string
+  readonly label: string | null
+  readonly item: unknown
+  readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
+}
+
+/** How an item left a step. */
+type Outcome =
+  | { readonly kind: "item" }
+  | { readonly kind: "answer"; readonly answer: Answer<unknown, unknown>; readonly json: string; readonly answerStep: string; readonly variant: Variant | null; readonly modelIndex: number }
+  | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
+
+type Answered = Extract<Outcome, { kind: "answer" }>
+
+export interface ItemEnvironment extends AskEnvironment {
+  readonly graph: Graph
+  readonly ledger: Pick<LedgerShape, "settle">
+}
+
+/** Takes an item through every step and settles it; never fails because of the item itself. */
+export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError> => new ItemRun(environment, item).run()
+
+/** Gives an item up at the start: its body can't be read, so no step can see it. */
+export const abandonItem = ({ graph, ledger, now }: ItemEnvironment, place: ItemPlace, code: string, message: string): Effect.Effect<void, StoreError> => {
+  const trace = new ItemTrace(place)
+  trace.problem({ step: graph.partition.name, attempt: 0, code, message, raw: null })
+  trace.stop({ kind: "dead", step: graph.partition.name, code, rule: null, attempts: 0 })
+  for (const { name, terminal } of graph.rows) {
+    if (!terminal) continue
+    trace.checkpoint({ step: name, status: "dead", disposition: "dead", code })
+    trace.ended("dead")
+  }
+  return ledger.settle(trace.settlement(new Date(now()), true))
+}
+
+class ItemRun {
+  readonly #environment: ItemEnvironment
+  readonly #item: WorkItem
+  readonly #trace: ItemTrace
+  readonly #outcomes = new Map<string, Outcome>()
+  /** Calls a rule asked for, by infer: what the model is told next. */
+  readonly #again = new Map<string, { readonly attempt: number; readonly modelIndex: number; readonly feedback: { text: string; answer: string } }>()
+
+  constructor(environment: ItemEnvironment, item: WorkItem) {
+    this.#environment = environment
+    this.#item = item
+    this.#trace = new ItemTrace(item)
+    this.#outcomes.set(environment.graph.partition.name, { kind: "item" })
+  }
+
+  readonly run = Effect.fnUntraced({ self: this }, function* (this: ItemRun) {
+    const { rows } = this.#environment.graph
+    for (let at = 0; at < rows.length; at++) {
+      const node = rows[at]
+      if (node === undefined) continue
+      const outcome = yield* this.#step(node)
+      if (outcome !== "again") this.#outcomes.set(node.name, outcome)
+      // A rule asked for another answer: back to the infer that it looks at.
+      else at = rows.findIndex(({ name }) => node.kind === "validate" && name === node.asks) - 1
+    }
+    yield* this.#settle(true)
+  })
+
+  #settle(isLast: boolean): Effect.Effect<void, StoreError> {
+    const { ledger, now } = this.#environment
+    return ledger.settle(this.#trace.settlement(new Date(now()), isLast))
+  }
+
+  readonly #step = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: RowNode) {
+    const known = this.#outcomes.get(node.name)
+    if (known !== undefined) return known
+    const prior = this.#prior(node)
+    if (prior !== undefined) return prior
+    const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
+    const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
+    if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
+    const input = upstream[0] ?? { kind: "item" as const }
+    switch (node.kind) {
+      case "infer":
+        return yield* this.#infer(node, input)
+      case "validate":
+        return input.kind === "answer" ? yield* this.#validate(node, input) : yield* Effect.die(new Error(`${node.name} reads answers`))
+      case "when":
+        return yield* this.#when(node, input)
+      case "join":
+        return this.#join(node, upstream)
+    }
+  })
+
+  /** What an earlier session decided at this step; undefined if it didn't get there. */
+  #prior(node: RowNode): Outcome | undefined {
+    const prior = this.#item.checkpoints.get(node.name)
+    // A join is made again from its branches; its checkpoint stands already.
+    if (prior === undefined || (node.kind === "join" && isOnPath(prior))) return undefined
+    if (!isOnPath(prior)) return this.#endedBefore(node, { kind: "stopped", disposition: dispositionOf(prior) })
+    if (node.kind === "when" || node.kind === "validate") return this.#endedBefore(node, this.#outcomes.get(node.reads[0] ?? "") ?? { kind: "item" })
+    if (node.kind !== "infer" || prior.output === null) return undefined
+    const output = node.decode(JSON.parse(prior.output))
+    const answer = { key: this.#item.key, item: this.#item.item, output, model: prior.variant?.model ?? "unknown", attempt: prior.attempts }
+    const variant = prior.variant === null ? null : this.#environment.variants.of(prior.variant)
+    const modelIndex = Math.max(0, node.models.findIndex(({ step }) => step === prior.answerStep))
+    return this.#endedBefore(node, { kind: "answer", answer, json: prior.output, answerStep: prior.answerStep ?? node.name, variant, modelIndex })
+  }
+
+  #endedBefore(node: RowNode, outcome: Outcome): Outcome {
+    if (node.terminal) this.#trace.ended(outcome.kind === "stopped" ? outcome.disposition : "delivered")
+    return outcome
+  }
+
+  /** An item that was stopped above ends here with the same disposition, without being looked at. */
+  #passOn(node: RowNode, disposition: Exclude<Disposition, "delivered">): Outcome {
+    if (node.terminal) {
+      this.#trace.checkpoint({ step: node.name, status: disposition, disposition })
+      this.#trace.ended(disposition)
+    }
+    return { kind: "stopped", disposition }
+  }
+
+  #stop(node: RowNode, step: string, kind: "dead" | "review", code: string, rule: string | null, attempts: number): Outcome {
+    this.#trace.stop({ kind, step, code, rule, attempts })
+    this.#trace.checkpoint({ step: node.name, status: kind, disposition: node.terminal ? kind : null, code, rule, attempts })
+    if (node.terminal) this.#trace.ended(kind)
+    return { kind: "stopped", disposition: kind }
+  }
+
+  #pass(node: RowNode, status: "answered" | "passed", outcome: Outcome): Outcome {
+    const needsRow = node.kind !== "when" || node.terminal || node.aggregated
+    const answer = outcome.kind === "answer" ? { attempts: outcome.answer.attempt, answerStep: outcome.answerStep } : {}
+    if (needsRow && !this.#item.checkpoints.has(node.name)) {
+      this.#trace.checkpoint({ step: node.name, status, disposition: node.terminal ? "delivered" : null, ...answer })
+    }
+    if (node.terminal) this.#trace.ended("delivered")
+    return outcome
+  }
+
+  readonly #infer = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: InferNode, input: Outcome) {
+    const again = this.#again.get(node.name)
+    const row = input.kind === "answer" ? input.answer : this.#item.item
+    for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
+      const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
+      if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
+      // What was paid so far is on its way to the disk before more is spent.
+      if (!this.#trace.isEmpty) yield* this.#settle(false)
+      const question = { node, step, model, label: this.#item.label, row, attempt: again?.attempt ?? 1, feedback: again?.feedback ?? null }
+      const asked = yield* ask(this.#environment, question, this.#trace)
+      if ("code" in asked) return this.#stop(node, step, "dead", asked.code, null, asked.attempts)
+      const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
+      const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
+      if (node.models.length === 1) return this.#pass(node, "answered", outcome)
+      const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
+      if (accepted === null) return this.#stop(node, step, "dead", "accept-failed", null, asked.attempt)
+      this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
+      if (accepted) return this.#pass(node, "answered", outcome)
+    }
+    return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
+  })
+
+  #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {
+    return callPlain("accept", () => node.definition.accept?.(answer) ?? true).pipe(
+      Effect.catch((failure) => {
+        this.#trace.problem({ step, attempt: answer.attempt, code: "accept-failed", message: failure.message, raw: null })
+        return Effect.succeed(null)
+      })
+    )
+  }
+
+  readonly #validate = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: ValidateNode, input: Answered) {
+    const { services } = this.#environment
+    const judged = yield* judge(node, input.answer, services)
+    for (const rule of judged.flags) this.#trace.flag(node.name, rule)
+    if (judged.kind === "passed") return this.#pass(node, "passed", input)
+    const { rule, message } = judged
+    const { attempt } = input.answer
+    if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null) {
+      this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
+      return "again" as const
+    }
+    const code = judged.kind === "failed" ? "rule-failed" : "rule"
+    this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
+    return this.#stop(node, node.name, judged.kind === "review" ? "review" : "dead", code, rule, attempt)
+  })
+
+  #askAgain(infer: string, { answer, json, modelIndex }: Answered, text: string): void {
+    const node = this.#environment.graph.rows.find(({ name }) => name === infer)
+    if (node?.kind !== "infer") return
+    this.#again.set(infer, { attempt: answer.attempt + 1, modelIndex, feedback: { text, answer: json } })
+    this.#trace.forget(new Set([...node.dependents, ...node.models.map(({ step }) => step)]))
+    for (const name of node.dependents) this.#outcomes.delete(name)
+  }
+
+  readonly #when = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: WhenNode, input: Outcome) {
+    const row = input.kind === "answer" ? input.answer : this.#item.item
+    const passed = yield* Effect.result(callPlain("when", () => node.definition.test(row)))
+    if (passed._tag === "Failure") {
+      this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
+      return this.#stop(node, node.name, "dead", "when-failed", null, 0)
+    }
+    return passed.success ? this.#pass(node, "passed", input) : this.#passOn(node, "skipped")
+  })
+
+  #join(node: JoinNode, upstream: ReadonlyArray<Outcome>): Outcome {
+    const answers = upstream.flatMap((outcome) => (outcome.kind === "answer" ? [outcome] : []))
+    const named = <A>(of: (outcome: Answered) => A) => Object.fromEntries(answers.map((outcome, index) => [node.definition.branchNames[index] ?? String(index), of(outcome)]))
+    const output = named(({ answer }) => answer.output)
+    const json = `{${answers.map(({ json: part }, index) => `${JSON.stringify(node.definition.branchNames[index])}:${part}`).join(",")}}`
+    const both = (of: (outcome: Answered) => string): string => [...new Set(answers.map(of))].join("+")
+    const model = both(({ answer }) => answer.model)
+    const variant = this.#environment.variants.of({
+      step: node.name,
+      model,
+      modelVersion: both(({ variant: branch }) => branch?.modelVersion ?? "unknown"),
+      promptVersion: both(({ variant: branch }) => branch?.promptVersion ?? "unknown"),
+      codeVersion: this.#environment.codeVersion,
+      shape: "[]"
+    })
+    const answer = { key: this.#item.key, item: this.#item.item, output, model, attempt: 1 }
+    if (!this.#item.checkpoints.has(node.name)) this.#trace.answer({ step: node.name, attempt: 1, variant, output: json, raw: null })
+    return this.#pass(node, "passed", { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0 })
+  }
+}
+
+const isOnPath = ({ status }: PriorCheckpoint): boolean => status === "answered" || status === "passed"
+
+const dispositionOf = ({ status }: PriorCheckpoint): Exclude<Disposition, "delivered"> =>
+  status === "review" || status === "held" || status === "skipped" ? status : "dead"

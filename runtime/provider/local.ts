@@ -1,0 +1,58 @@
+/** Embedded models: functions of the author's own, called in the run's process. */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { modelVersion, type Eventually, type Model } from "../../dsl/index.ts"
+import { Provider, ProviderError, type CallRequest, type Reply } from "./provider.ts"
+
+/** Calls embedded models. `services` are the job's: a model's Effect may need them. */
+export const localProvider = (services: Context.Context<never>): Layer.Layer<Provider> =>
+  Layer.sync(Provider, () => {
+    const versions = new Map<Model, string>()
+    const versionOf = (model: Model): string => {
+      const known = versions.get(model) ?? modelVersion(model) ?? "unknown"
+      versions.set(model, known)
+      return known
+    }
+    return Provider.of({
+      call: (request) =>
+        Effect.suspend(() => {
+          const { model, messages, attempt } = request
+          if (model.answer === undefined) return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
+          const answered = attemptAnswer(() => model.answer?.({ messages, attempt }), request, services)
+          return Effect.flatMap(answered, (output) => replyOf(request, output, versionOf(model)))
+        })
+    })
+  })
+
+const attemptAnswer = (
+  answer: () => Eventually<unknown>,
+  { model }: CallRequest,
+  services: Context.Context<never>
+): Effect.Effect<unknown, ProviderError> => {
+  const failed = (cause: unknown): ProviderError => new ProviderError({ code: "model-failed", model: model.name, detail: textOf(cause), raw: null })
+  try {
+    const eventual: unknown = answer()
+    // Effects of an author may need any of the job's services, which the compiler proved the job to have.
+    if (Effect.isEffect(eventual)) return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<unknown, unknown>, services), failed)
+    if (isPromise(eventual)) return Effect.tryPromise({ try: () => eventual, catch: failed })
+    return Effect.succeed(eventual)
+  } catch (cause) {
+    return Effect.fail(failed(cause))
+  }
+}
+
+const replyOf = ({ model }: CallRequest, output: unknown, version: string): Effect.Effect<Reply, ProviderError> => {
+  const reply = { modelVersion: version, inputTokens: 0, outputTokens: 0, costUsd: 0 }
+  if (typeof output !== "string") return Effect.succeed({ ...reply, output, raw: null })
+  try {
+    return Effect.succeed({ ...reply, output: JSON.parse(output), raw: output })
+  } catch (cause) {
+    return Effect.fail(new ProviderError({ code: "not-json", model: model.name, detail: textOf(cause), raw: output }))
+  }
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

@@ -1,0 +1,98 @@
+/** How a session begins on a run's files: the run's row, what a kill left half-done, what is done already. */
+import { sql, type Kysely } from "kysely"
+
+import type { Plan } from "../../dsl/index.ts"
+import { noDispositions, type PartitionRecord, type RunStart, type SessionStart, type Variant } from "./ledger.ts"
+import type { LedgerTables } from "./ledger-tables.ts"
+import { terminalSteps } from "./plan-columns.ts"
+import type { Disposition } from "./state-tables.ts"
+
+type Db = Kysely<LedgerTables>
+
+export const insertRun = async (db: Db, start: RunStart): Promise<void> => {
+  await db.insertInto("payload.params").values({ params: start.params }).execute()
+  await db
+    .insertInto("state.run")
+    .values({
+      run: start.run,
+      job: start.job,
+      owner: start.owner,
+      purpose: start.purpose,
+      classification: start.classification,
+      consumers: JSON.stringify(start.consumers),
+      logical_time: start.logicalTime,
+      interval_start: start.interval.start,
+      interval_end: start.interval.end,
+      item_limit: start.itemLimit,
+      status: "preparing",
+      failure: null,
+      plan_digest: start.planDigest,
+      plan: start.plan,
+      budget_usd: start.budgetUsd,
+      estimate_usd: null,
+      spent_usd: 0,
+      job_module: start.jobModule,
+      created_at: sql<Date>`now()`,
+      sealed_at: null,
+      ended_at: null,
+      released_at: null,
+      closing: null
+    })
+    .execute()
+}
+
+/** A manifest that was never sealed cost nothing: it is built anew. */
+export const clearManifest = async (db: Db): Promise<void> => {
+  for (const table of ["state.manifest", "state.rejections", "state.partitions", "payload.items", "payload.rejected_rows", "payload.labels"] as const) {
+    await db.deleteFrom(table).execute()
+  }
+}
+
+/** The payload is committed first, so a kill between the two leaves rows that no checkpoint claims. Returns the last whole commit. */
+export const undoHalfCommit = async (db: Db): Promise<number> => {
+  const { last } = await db.selectFrom("state.commits").select(({ fn }) => fn.max("commit_no").as("last")).executeTakeFirstOrThrow()
+  const whole = last ?? 0
+  await db.deleteFrom("payload.answers").where("commit_no", ">", whole).execute()
+  await db.deleteFrom("payload.problems").where("commit_no", ">", whole).execute()
+  return whole
+}
+
+export const insertSession = async (db: Db, { codeVersion, planDigest, pid }: SessionStart): Promise<number> => {
+  const { last } = await db.selectFrom("state.sessions").select(({ fn }) => fn.max("session").as("last")).executeTakeFirstOrThrow()
+  const session = (last ?? 0) + 1
+  await db
+    .insertInto("state.sessions")
+    .values({ session, code_version: codeVersion, plan_digest: planDigest, pid, started_at: sql<Date>`now()`, ended_at: null })
+    .execute()
+  return session
+}
+
+export const readVariants = async (db: Db): Promise<ReadonlyArray<Omit<Variant, "shape"> & { readonly variant: number }>> =>
+  db
+    .selectFrom("state.variants")
+    .select(["variant", "step", "model", "model_version as modelVersion", "prompt_version as promptVersion", "code_version as codeVersion"])
+    .execute()
+
+/** What earlier sessions made durable. */
+export const readBefore = async (db: Db, plan: Plan) => {
+  const { manifest } = await db.selectFrom("state.manifest").select(({ fn }) => fn.countAll<number>().as("manifest")).executeTakeFirstOrThrow()
+  const { spent } = await db.selectFrom("state.attempts").select(({ fn }) => fn.sum<number | null>("cost_usd").as("spent")).executeTakeFirstOrThrow()
+  const dispositions: Record<Disposition, number> = { ...noDispositions }
+  const terminals = terminalSteps(plan).length
+  const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from (
+      select max(case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
+      from state.checkpoints where disposition is not null group by seq having count(*) >= ${terminals}) group by worst`.execute(db)
+  const byBadness: ReadonlyArray<Disposition> = ["delivered", "skipped", "held", "review", "dead"]
+  for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] = items
+  return { manifest, dispositions, spentUsd: spent ?? 0 }
+}
+
+export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRecord>> => {
+  const rows = await db
+    .selectFrom("state.partitions as place")
+    .leftJoin("payload.labels as named", "named.partition_no", "place.partition_no")
+    .select(["place.partition_no as partition", "named.label", "place.first_seq as firstSeq", "place.last_seq as lastSeq", "place.items", "place.weight", "place.status"])
+    .orderBy("place.partition_no")
+    .execute()
+  return rows.map(({ status, ...row }) => ({ ...row, isDone: status === "done" }))
+}

@@ -1,0 +1,99 @@
+/** Opens DuckDB: the one place in the product that does, so that no other handle of ours drops a live file's lock. */
+import { existsSync } from "node:fs"
+
+import * as DuckDb from "@duckdb/node-api"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Kysely, type CompiledQuery } from "kysely"
+
+import { duckDialect } from "./dialect.ts"
+import { StoreError, storeError } from "./store-error.ts"
+import { mendWal } from "./wal.ts"
+
+/** A file to attach, and the name that queries know it by. */
+export interface Attachment {
+  readonly name: string
+  readonly path: string
+  readonly readOnly?: boolean
+}
+
+export interface DuckOptions {
+  readonly attach: ReadonlyArray<Attachment>
+  /** Where DuckDB may spill; removed by the owner of the folder. Default: nowhere. */
+  readonly tempDirectory?: string
+  /** In MB; default 400. */
+  readonly memoryMb?: number
+}
+
+/** An open DuckDB instance with its attached files. All of it closes with the scope. */
+export interface Duck<Tables> {
+  readonly instance: DuckDb.DuckDBInstance
+  /** For writes in transactions: nothing else runs on it. */
+  readonly writer: DuckDb.DuckDBConnection
+  readonly db: Kysely<Tables>
+  /** Runs a promise of Kysely's or DuckDB's; `doing` ends the sentence "a query failed while …". */
+  readonly use: <A>(doing: string, query: (db: Kysely<Tables>) => Promise<A>) => Effect.Effect<A, StoreError>
+  /** Runs statements one after the other on the writer, outside a transaction unless they say so. */
+  readonly run: (doing: string, ...statements: ReadonlyArray<string | CompiledQuery>) => Effect.Effect<void, StoreError>
+}
+
+/** Opens an in-memory instance and attaches files to it: one memory limit, and joins across files. */
+export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckOptions): Effect.fn.Return<Duck<Tables>, StoreError, Scope.Scope> {
+  const settings: Record<string, string> = {
+    memory_limit: `${options.memoryMb ?? 400}MB`,
+    threads: "2",
+    preserve_insertion_order: "true",
+    ...(options.tempDirectory === undefined ? {} : { temp_directory: options.tempDirectory })
+  }
+  const instance = yield* Effect.acquireRelease(
+    Effect.tryPromise({ try: () => DuckDb.DuckDBInstance.create(":memory:", settings), catch: (cause) => storeError("opening DuckDB", cause) }),
+    (open) => Effect.sync(() => open.closeSync())
+  )
+  const writer = yield* Effect.acquireRelease(
+    Effect.tryPromise({ try: () => instance.connect(), catch: (cause) => storeError("connecting to DuckDB", cause) }),
+    (open) => Effect.sync(() => open.closeSync())
+  )
+  yield* runOn(writer, "setting up DuckDB", ["set TimeZone = 'UTC'", "set checkpoint_threshold = '64MB'"])
+  for (const attachment of options.attach) yield* attach(writer, attachment)
+  const db = yield* Effect.acquireRelease(
+    Effect.sync(() => new Kysely<Tables>({ dialect: duckDialect(instance) })),
+    (open) => Effect.promise(() => open.destroy())
+  )
+  return {
+    instance,
+    writer,
+    db,
+    use: (doing, query) => Effect.tryPromise({ try: () => query(db), catch: (cause) => storeError(doing, cause) }),
+    run: (doing, ...statements) => runOn(writer, doing, statements)
+  }
+})
+
+const attach = (writer: DuckDb.DuckDBConnection, { name, path, readOnly }: Attachment): Effect.Effect<void, StoreError> => {
+  const statement = `attach ${quoted(path)} as ${name}${readOnly ? " (read_only)" : ""}`
+  const once = Effect.tryPromise({ try: () => writer.run(statement), catch: (cause) => storeError(path, cause) })
+  return once.pipe(
+    // A kill in the middle of a write can leave half a frame at the end of the log: what was acknowledged stands before it.
+    Effect.catchIf((error) => error.reason === "broken" && existsSync(`${path}.wal`), () => Effect.andThen(mendWal(path), once)),
+    Effect.asVoid
+  )
+}
+
+const runOn = (connection: DuckDb.DuckDBConnection, doing: string, statements: ReadonlyArray<string | CompiledQuery>): Effect.Effect<void, StoreError> =>
+  Effect.tryPromise({
+    try: async () => {
+      for (const statement of statements) {
+        if (typeof statement === "string") await connection.run(statement)
+        else await connection.run(statement.sql, [...statement.parameters] as Array<DuckDb.DuckDBValue>)
+      }
+    },
+    catch: (cause) => storeError(doing, cause)
+  })
+
+/** A string literal of SQL. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+/** An identifier of SQL. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** Whether an error means that another process has the file open. */
+export const isHeld = (error: unknown): error is StoreError => error instanceof StoreError && error.reason === "held"

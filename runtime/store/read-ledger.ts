@@ -1,0 +1,153 @@
+/** What a run's files say: pending items, rows for aggregates, completeness. Read-only. */
+import { sql, type Kysely } from "kysely"
+
+import type { FlatColumn, Plan } from "../../dsl/index.ts"
+import { identifier, quoted } from "./duck.ts"
+import { noDispositions, type Completeness, type PendingItem, type PriorCheckpoint, type StepRow, type Variant } from "./ledger.ts"
+import type { LedgerTables } from "./ledger-tables.ts"
+import { answerColumns, itemColumns, terminalSteps } from "./plan-columns.ts"
+import type { Disposition } from "./state-tables.ts"
+
+type Db = Kysely<LedgerTables>
+
+/** Items of a range that lack a disposition at some terminal step. `isFresh` saves the look at checkpoints that can't be there. */
+export const readPending = async (db: Db, plan: Plan, from: number, to: number, isFresh: boolean): Promise<ReadonlyArray<PendingItem>> => {
+  const items = await db
+    .selectFrom("payload.items as item")
+    .innerJoin("state.manifest as listed", "listed.seq", "item.seq")
+    .where("item.seq", ">=", from)
+    .where("item.seq", "<=", to)
+    .where("listed.seq", ">=", from)
+    .where("listed.seq", "<=", to)
+    .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
+    .orderBy("item.seq")
+    .execute()
+  if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints }))
+  const prior = await readCheckpoints(db, from, to)
+  const terminals = terminalSteps(plan).length
+  return items.flatMap((item) => {
+    const found = prior.get(item.seq)
+    if (found === undefined) return [{ ...item, checkpoints: noCheckpoints }]
+    return found.terminals >= terminals ? [] : [{ ...item, checkpoints: found.checkpoints }]
+  })
+}
+
+const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
+
+const readCheckpoints = async (db: Db, from: number, to: number) => {
+  const rows = await db
+    .selectFrom("state.checkpoints as done")
+    .leftJoin("payload.answers as answer", (join) =>
+      join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step").on("answer.seq", ">=", from).on("answer.seq", "<=", to)
+    )
+    .leftJoin("state.variants as variant", "variant.variant", "answer.variant")
+    .where("done.seq", ">=", from)
+    .where("done.seq", "<=", to)
+    .select(["done.seq", "done.step", "done.status", "done.disposition", "done.code", "done.rule", "done.attempts", "done.answer_step as answerStep"])
+    .select(["answer.output", "variant.step as asked", "variant.model", "variant.model_version as modelVersion"])
+    .select(["variant.prompt_version as promptVersion", "variant.code_version as codeVersion"])
+    .orderBy("done.seq")
+    .orderBy("answer.attempt")
+    .execute()
+  const bySeq = new Map<number, { checkpoints: Map<string, PriorCheckpoint>; terminals: number }>()
+  for (const { seq, step, disposition, status, code, rule, attempts, answerStep, output, ...of } of rows) {
+    const found = bySeq.get(seq) ?? { checkpoints: new Map<string, PriorCheckpoint>(), terminals: 0 }
+    bySeq.set(seq, found)
+    if (disposition !== null && !found.checkpoints.has(step)) found.terminals++
+    found.checkpoints.set(step, { status, code, rule, attempts, answerStep, output, variant: variantOf(of) })
+  }
+  return bySeq
+}
+
+/** A left join gives all of a variant's columns or none. */
+const variantOf = (row: { readonly [K in "asked" | "model" | "modelVersion" | "promptVersion" | "codeVersion"]: string | null }): Variant | null => {
+  const { asked: step, model, modelVersion, promptVersion, codeVersion } = row
+  if (step === null || model === null || modelVersion === null || promptVersion === null || codeVersion === null) return null
+  return { step, model, modelVersion, promptVersion, codeVersion, shape: "" }
+}
+
+const sliceItems = 2_000
+
+/** Answers that reached `step`, a slice of the manifest at a time. */
+export async function* readStepRows(db: Db, step: string): AsyncGenerator<ReadonlyArray<StepRow>> {
+  const { last } = await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("last")).executeTakeFirstOrThrow()
+  for (let from = 0; from <= (last ?? -1); from += sliceItems) {
+    const to = from + sliceItems - 1
+    const rows = await db
+      .selectFrom("state.checkpoints as done")
+      .innerJoin("payload.answers as answer", (join) => join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step"))
+      .innerJoin("payload.items as item", "item.seq", "done.seq")
+      .innerJoin("state.variants as variant", "variant.variant", "answer.variant")
+      .where("done.step", "=", step)
+      .where("done.status", "in", ["answered", "passed"])
+      .where("done.seq", ">=", from)
+      .where("done.seq", "<=", to)
+      .where("answer.seq", ">=", from)
+      .where("answer.seq", "<=", to)
+      .where("item.seq", ">=", from)
+      .where("item.seq", "<=", to)
+      .select(["done.seq", "item.item_key as key", "item.body", "item.reference", "answer.output", "variant.model", "answer.attempt"])
+      .orderBy("done.seq")
+      .orderBy("answer.attempt")
+      .execute()
+    yield lastOfEach(rows)
+  }
+}
+
+/** A step asked again keeps its earlier answers; the last one counts. */
+const lastOfEach = (rows: ReadonlyArray<StepRow>): ReadonlyArray<StepRow> => rows.filter((row, index) => rows[index + 1]?.seq !== row.seq)
+
+/** Makes the tables `rows` and `items` that an aggregate's query reads: one column a field of the output, and of the item. */
+export const defineAggregateViews = async (db: Db, plan: Plan, step: string): Promise<void> => {
+  const answers = sql.raw(`
+    select item.item_key${columnList(answerColumns(plan, step), "answer.output")}
+    from state.checkpoints done
+    join payload.answers answer on answer.seq = done.seq and answer.step = done.answer_step
+    join payload.items item on item.seq = done.seq
+    where done.step = ${quoted(step)} and done.status in ('answered', 'passed')
+    qualify row_number() over (partition by done.seq order by answer.attempt desc) = 1`)
+  await sql`create or replace view memory.main.rows as ${answers}`.execute(db)
+  await sql`create or replace view memory.main.items as ${sql.raw(`select item_key${columnList(itemColumns(plan).filter(({ name }) => name !== "item_key"), "body")} from payload.items`)}`.execute(db)
+}
+
+/** `, json → typed column` for each flat column. */
+export const columnList = (columns: ReadonlyArray<FlatColumn>, json: string): string =>
+  columns.map((column) => `, ${columnExpression(column, json)} as ${identifier(column.name)}`).join("")
+
+const columnExpression = ({ path, type }: FlatColumn, json: string): string => {
+  const at = quoted(`$${path.map((part) => `."${part.replaceAll('"', '\\"')}"`).join("")}`)
+  const types = { string: "varchar", number: "double", boolean: "boolean", json: "json" } as const
+  return type === "json" ? `json_extract(${json}, ${at})` : `try_cast(json_extract_string(${json}, ${at}) as ${types[type]})`
+}
+
+/** Items a completeness query looks at in one go: bounds the memory of its grouping. */
+const auditItems = 1_000_000
+
+/** Holds the equations of VAL-1 against the tables. */
+export const readCompleteness = async (db: Db, plan: Plan): Promise<Completeness> => {
+  const one = <A>(rows: ReadonlyArray<A>): A => rows[0] as A
+  const terminals = terminalSteps(plan)
+  const { manifest, last } = await db.selectFrom("state.manifest").select(({ fn }) => [fn.countAll<number>().as("manifest"), fn.max("seq").as("last")]).executeTakeFirstOrThrow()
+  const { rejected } = await db.selectFrom("state.rejections").select(({ fn }) => fn.countAll<number>().as("rejected")).executeTakeFirstOrThrow()
+  const dispositions: Record<Disposition, number> = { ...noDispositions }
+  const gaps: Array<string> = []
+  for (let from = 0; from <= (last ?? -1); from += auditItems) {
+    const within = sql`between ${from} and ${from + auditItems - 1}`
+    const ended = sql`(select seq, count(*) as rows, count(distinct step) as steps,
+        max(case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
+      from state.checkpoints where disposition is not null and seq ${within} group by seq)`
+    const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from ${ended} group by worst`.execute(db)
+    for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] += items
+    if (gaps.length >= gapsMax) continue
+    const found = await sql<{ item_id: string }>`select item_id from state.manifest left join ${ended} ended using (seq)
+      where seq ${within} and (ended.seq is null or rows <> ${terminals.length} or steps <> ${terminals.length}) order by seq limit ${gapsMax}`.execute(db)
+    gaps.push(...found.rows.map(({ item_id }) => item_id))
+  }
+  const { flagged } = one((await sql<{ flagged: number }>`select count(distinct seq) as flagged from state.flags`.execute(db)).rows)
+  const settled = Object.values(dispositions).reduce((sum, items) => sum + items, 0)
+  const holds = gaps.length === 0 && settled === manifest
+  return { rowsRead: manifest + rejected, rejected, manifest, dispositions, flagged, gaps: gaps.slice(0, gapsMax), holds }
+}
+
+const gapsMax = 100
+const byBadness: ReadonlyArray<Disposition> = ["delivered", "skipped", "held", "review", "dead"]
