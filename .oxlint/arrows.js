@@ -18,8 +18,8 @@ const allowed = {
   examples: []
 }
 
-/** Packages that one folder alone may import; a type-only import of kysely is free, since it leaves no SQL behind. */
-const owners = { "@duckdb/node-api": "runtime/store", kysely: "runtime/store" }
+/** State is SQL in runtime/store alone; a source runs the author's own query. Types are free, since they leave no SQL behind. */
+const owners = { "@duckdb/node-api": ["runtime/store", "runtime/source"], kysely: ["runtime/store"] }
 const dslPackages = ["effect", "kysely", "@noble/hashes"]
 /** Their index files load hundreds of modules, a quarter of a second at every start of the command. */
 const barrels = ["effect", "@effect/platform-node"]
@@ -56,7 +56,7 @@ const judgePackage = (from, specifier, isType) => {
   if (name === "nightshift") return `${from} may not import "nightshift": import dsl/ by its path`
   if (from === "dsl" && !dslPackages.includes(name)) return `dsl may not import "${name}": it is data, without a clock or I/O`
   if (isType) return undefined
-  if (name in owners && owners[name] !== from) return `${from} may not import "${name}": SQL belongs in ${owners[name]}`
+  if (name in owners && !owners[name].includes(from)) return `${from} may not import "${name}": SQL belongs in ${owners[name][0]}`
   if (barrels.includes(specifier)) return `"${specifier}" is slow to load: import a module of it, such as "${specifier}/…"`
   return undefined
 }

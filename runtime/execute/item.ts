@@ -63,44 +63,48 @@ class ItemRun {
     this.#outcomes.set(environment.graph.partition.name, { kind: "item" })
   }
 
-  readonly run = Effect.fnUntraced({ self: this }, function* (this: ItemRun) {
-    const { rows } = this.#environment.graph
-    for (let at = 0; at < rows.length; at++) {
-      const node = rows[at]
-      if (node === undefined) continue
-      const outcome = yield* this.#step(node)
-      if (outcome !== "again") this.#outcomes.set(node.name, outcome)
-      // A rule asked for another answer: back to the infer that it looks at.
-      else at = rows.findIndex(({ name }) => node.kind === "validate" && name === node.asks) - 1
-    }
-    yield* this.#settle(true)
-  })
+  run() {
+    return Effect.gen({ self: this }, function* () {
+      const { rows } = this.#environment.graph
+      for (let at = 0; at < rows.length; at++) {
+        const node = rows[at]
+        if (node === undefined) continue
+        const outcome = yield* this.#step(node)
+        if (outcome !== "again") this.#outcomes.set(node.name, outcome)
+        // A rule asked for another answer: back to the infer that it looks at.
+        else at = rows.findIndex(({ name }) => node.kind === "validate" && name === node.asks) - 1
+      }
+      yield* this.#settle(true)
+    })
+  }
 
   #settle(isLast: boolean): Effect.Effect<void, StoreError> {
     const { ledger, now } = this.#environment
     return ledger.settle(this.#trace.settlement(new Date(now()), isLast))
   }
 
-  readonly #step = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: RowNode) {
-    const known = this.#outcomes.get(node.name)
-    if (known !== undefined) return known
-    const prior = this.#prior(node)
-    if (prior !== undefined) return prior
-    const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
-    const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
-    if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
-    const input = upstream[0] ?? { kind: "item" as const }
-    switch (node.kind) {
-      case "infer":
-        return yield* this.#infer(node, input)
-      case "validate":
-        return input.kind === "answer" ? yield* this.#validate(node, input) : yield* Effect.die(new Error(`${node.name} reads answers`))
-      case "when":
-        return yield* this.#when(node, input)
-      case "join":
-        return this.#join(node, upstream)
-    }
-  })
+  #step(node: RowNode) {
+    return Effect.gen({ self: this }, function* () {
+      const known = this.#outcomes.get(node.name)
+      if (known !== undefined) return known
+      const prior = this.#prior(node)
+      if (prior !== undefined) return prior
+      const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
+      const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
+      if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
+      const input = upstream[0] ?? { kind: "item" as const }
+      switch (node.kind) {
+        case "infer":
+          return yield* this.#infer(node, input)
+        case "validate":
+          return input.kind === "answer" ? yield* this.#validate(node, input) : yield* Effect.die(new Error(`${node.name} reads answers`))
+        case "when":
+          return yield* this.#when(node, input)
+        case "join":
+          return this.#join(node, upstream)
+      }
+    })
+  }
 
   /** What an earlier session decided at this step; undefined if it didn't get there. */
   #prior(node: RowNode): Outcome | undefined {
@@ -148,27 +152,29 @@ class ItemRun {
     return outcome
   }
 
-  readonly #infer = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: InferNode, input: Outcome) {
-    const again = this.#again.get(node.name)
-    const row = input.kind === "answer" ? input.answer : this.#item.item
-    for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
-      const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
-      if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
-      // What was paid so far is on its way to the disk before more is spent.
-      if (!this.#trace.isEmpty) yield* this.#settle(false)
-      const question = { node, step, model, label: this.#item.label, row, attempt: again?.attempt ?? 1, feedback: again?.feedback ?? null }
-      const asked = yield* ask(this.#environment, question, this.#trace)
-      if ("code" in asked) return this.#stop(node, step, "dead", asked.code, null, asked.attempts)
-      const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
-      const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
-      if (node.models.length === 1) return this.#pass(node, "answered", outcome)
-      const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
-      if (accepted === null) return this.#stop(node, step, "dead", "accept-failed", null, asked.attempt)
-      this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
-      if (accepted) return this.#pass(node, "answered", outcome)
-    }
-    return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
-  })
+  #infer(node: InferNode, input: Outcome) {
+    return Effect.gen({ self: this }, function* () {
+      const again = this.#again.get(node.name)
+      const row = input.kind === "answer" ? input.answer : this.#item.item
+      for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
+        const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
+        if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
+        // What was paid so far is on its way to the disk before more is spent.
+        if (!this.#trace.isEmpty) yield* this.#settle(false)
+        const question = { node, step, model, label: this.#item.label, row, attempt: again?.attempt ?? 1, feedback: again?.feedback ?? null }
+        const asked = yield* ask(this.#environment, question, this.#trace)
+        if ("code" in asked) return this.#stop(node, step, "dead", asked.code, null, asked.attempts)
+        const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
+        const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
+        if (node.models.length === 1) return this.#pass(node, "answered", outcome)
+        const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
+        if (accepted === null) return this.#stop(node, step, "dead", "accept-failed", null, asked.attempt)
+        this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
+        if (accepted) return this.#pass(node, "answered", outcome)
+      }
+      return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
+    })
+  }
 
   #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {
     return callPlain("accept", () => node.definition.accept?.(answer) ?? true).pipe(
@@ -179,21 +185,23 @@ class ItemRun {
     )
   }
 
-  readonly #validate = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: ValidateNode, input: Answered) {
-    const { services } = this.#environment
-    const judged = yield* judge(node, input.answer, services)
-    for (const rule of judged.flags) this.#trace.flag(node.name, rule)
-    if (judged.kind === "passed") return this.#pass(node, "passed", input)
-    const { rule, message } = judged
-    const { attempt } = input.answer
-    if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null) {
-      this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
-      return "again" as const
-    }
-    const code = judged.kind === "failed" ? "rule-failed" : "rule"
-    this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
-    return this.#stop(node, node.name, judged.kind === "review" ? "review" : "dead", code, rule, attempt)
-  })
+  #validate(node: ValidateNode, input: Answered) {
+    return Effect.gen({ self: this }, function* () {
+      const { services } = this.#environment
+      const judged = yield* judge(node, input.answer, services)
+      for (const rule of judged.flags) this.#trace.flag(node.name, rule)
+      if (judged.kind === "passed") return this.#pass(node, "passed", input)
+      const { rule, message } = judged
+      const { attempt } = input.answer
+      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null) {
+        this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
+        return "again" as const
+      }
+      const code = judged.kind === "failed" ? "rule-failed" : "rule"
+      this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
+      return this.#stop(node, node.name, judged.kind === "review" ? "review" : "dead", code, rule, attempt)
+    })
+  }
 
   #askAgain(infer: string, { answer, json, modelIndex }: Answered, text: string): void {
     const node = this.#environment.graph.rows.find(({ name }) => name === infer)
@@ -203,15 +211,17 @@ class ItemRun {
     for (const name of node.dependents) this.#outcomes.delete(name)
   }
 
-  readonly #when = Effect.fnUntraced({ self: this }, function* (this: ItemRun, node: WhenNode, input: Outcome) {
-    const row = input.kind === "answer" ? input.answer : this.#item.item
-    const passed = yield* Effect.result(callPlain("when", () => node.definition.test(row)))
-    if (passed._tag === "Failure") {
-      this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
-      return this.#stop(node, node.name, "dead", "when-failed", null, 0)
-    }
-    return passed.success ? this.#pass(node, "passed", input) : this.#passOn(node, "skipped")
-  })
+  #when(node: WhenNode, input: Outcome) {
+    return Effect.gen({ self: this }, function* () {
+      const row = input.kind === "answer" ? input.answer : this.#item.item
+      const passed = yield* Effect.result(callPlain("when", () => node.definition.test(row)))
+      if (passed._tag === "Failure") {
+        this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
+        return this.#stop(node, node.name, "dead", "when-failed", null, 0)
+      }
+      return passed.success ? this.#pass(node, "passed", input) : this.#passOn(node, "skipped")
+    })
+  }
 
   #join(node: JoinNode, upstream: ReadonlyArray<Outcome>): Outcome {
     const answers = upstream.flatMap((outcome) => (outcome.kind === "answer" ? [outcome] : []))

@@ -6,7 +6,7 @@ export interface Line {
   readonly number: number
   /** Of its first byte in the file; after the BOM on the first line. */
   readonly offset: number
-  /** The whole line, or its first kilobyte when it `isTooLong`. A view: read it before the block it came from is used again. */
+  /** The whole line, or its first kilobyte when it `isTooLong`. May be a view on the block. */
   readonly bytes: Buffer
   readonly isTooLong: boolean
 }
@@ -37,7 +37,7 @@ export const makeLineSplitter = (options: { readonly lineBytesMax: number }): Li
     pieces.push(piece)
     if (length > options.lineBytesMax) {
       isTooLong = true
-      pieces = [Buffer.from(Buffer.concat(pieces).subarray(0, KEPT_OF_TOO_LONG))]
+      pieces = [Buffer.from(Buffer.concat(pieces).subarray(0, Math.min(KEPT_OF_TOO_LONG, options.lineBytesMax)))]
     }
   }
 

@@ -1,9 +1,22 @@
 /** What stops a source as a whole. A broken row doesn't: it is a `RejectedRow`, and reading goes on. */
+import { inspect } from "node:util"
+
 import * as Schema from "effect/Schema"
 
-const Reason = Schema.Literals(["location", "missing", "no-match", "directory", "denied", "unreadable", "format", "query", "stream"])
+const Reason = Schema.Literals([
+  "location",
+  "missing",
+  "no-match",
+  "directory",
+  "denied",
+  "unreadable",
+  "format",
+  "query",
+  "stream",
+  "parse"
+])
 
-/** A source can't be read, or not to its end. Nothing has been paid when this happens: the manifest comes first. */
+/** A source can't be read, or not to its end. Nothing has been paid then: the manifest comes first. Only `parse` belongs to a resume. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
   reason: Reason,
   /** The constructor that the job calls: `jsonl`, `csv`, … */
@@ -30,12 +43,15 @@ const sentences: Readonly<Record<typeof Reason.Type, (error: SourceError) => str
     "pattern in the job, then `runtime run` again. A night without input is an empty file: zero rows are no error.",
   directory: ({ path, format }) =>
     `${path} is a directory, and ${format}(…) reads files. Write a glob, such as "${path.replace(/\/+$/, "")}/**/*${extensions[format] ?? ""}".`,
-  denied: ({ path, detail }) => `${path} may not be read by this user (${detail}). Give read access (chmod u+r), then \`runtime run\` again.`,
+  denied: ({ path, detail }) =>
+    `${path} may not be read by this user (${detail}). Give read access (chmod u+r), then \`runtime run\` again.`,
   unreadable: ({ path, detail }) =>
     `${path} can't be read (${detail}). If another program is writing it, wait for that to end; otherwise check the disk. Then \`runtime run\` again.`,
   format: ({ path, detail }) => `${path}: ${detail}`,
   query: ({ path, format, detail, directory }) =>
     `${format === "sql" ? `The query "${path}"` : `Reading ${path}`} failed: ${detail}. Relative paths start from ${directory}. Mend it, then \`runtime run\` again.`,
+  parse: ({ path, detail }) =>
+    `${path} is what it was when the run's manifest was made, but parse now fails on it: ${detail}. Mend parse in the job, then \`runtime resume\`.`,
   stream: ({ detail }) =>
     `The rows of stream(…) ended with an error: ${detail}. Nothing was sent to a model yet: mend the stream, then \`runtime run\` again.`
 }
@@ -82,6 +98,11 @@ const reasonOf = (code: string): typeof Reason.Type => {
 
 /** The first line of what was thrown, at most 500 characters. */
 export const firstLine = (cause: unknown): string => {
-  const text = cause instanceof Error ? `${cause.name === "Error" ? "" : `${cause.name}: `}${cause.message}` : String(cause)
+  const text =
+    cause instanceof Error
+      ? `${cause.name === "Error" ? "" : `${cause.name}: `}${cause.message}`
+      : typeof cause === "string"
+        ? cause
+        : inspect(cause)
   return (text.split("\n", 1)[0] ?? "").slice(0, 500)
 }

@@ -9,11 +9,11 @@ export class InvalidUtf8 extends Error {
 /** The text of valid UTF-8, or null. A BOM stays: who reads the start of a file drops it. */
 export const textOf = (bytes: Buffer): string | null => (isUtf8(bytes) ? bytes.toString("utf8") : null)
 
-/** Says which byte isn't UTF-8; `from` is where the bytes stand in what a person opens, from 0. */
-export const encodingReason = (bytes: Buffer, from: number): string => {
+/** Says which byte of `whole` ("line", "file", a cell) isn't UTF-8. Only for bytes that aren't. */
+export const encodingReason = (bytes: Buffer, whole: string): string => {
   const at = firstInvalid(bytes)
   const value = (bytes[at] ?? 0).toString(16).padStart(2, "0").toUpperCase()
-  return `not UTF-8: byte ${from + at + 1} is 0x${value}. Convert the file, for example with iconv -f WINDOWS-1252 -t UTF-8`
+  return `not UTF-8: byte ${at + 1} of the ${whole} is 0x${value}. Convert the file, for example with iconv -f WINDOWS-1252 -t UTF-8`
 }
 
 /** Index of the first byte that no valid sequence starts at. Only for bytes that aren't valid. */

@@ -48,9 +48,8 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (options: DuckL
     ...(options.memoryMb === undefined ? {} : { memoryMb: options.memoryMb })
   })
   yield* Effect.addFinalizer(() => removeFiles(folder.temp, folder.staging, `${folder.staging}.wal`))
-  // Migrations know no tables of Kysely's: they run before there are any.
-  yield* migrate(duck as unknown as Duck<never>, "state", folder.state, stateMigrations)
-  yield* migrate(duck as unknown as Duck<never>, "payload", folder.payload, payloadMigrations)
+  yield* migrate(duck, "state", folder.state, stateMigrations)
+  yield* migrate(duck, "payload", folder.payload, payloadMigrations)
   const one = yield* Semaphore.make(1)
   return yield* makeLedger(options, duck, one.withPermits(1))
 })
@@ -87,7 +86,7 @@ const makeLedger = Effect.fnUntraced(function* (options: DuckLedgerOptions, duck
     if (!sealed) yield* use("clearing a manifest that was never sealed", clearManifest)
     const last = yield* use("undoing what was half committed", undoHalfCommit)
     session.number = yield* use("beginning a session", (db) => insertSession(db, sessionStart))
-    yield* use("beginning a session", (db) => db.updateTable("state.run").set({ status: sealed ? "running" : "preparing" }).execute())
+    yield* use("beginning a session", (db) => db.updateTable("state.run").set({ status: sealed ? "running" : "preparing", plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute())
     const variants = new Variants()
     for (const { variant, ...of } of yield* use("reading variants", readVariants)) variants.know(variant, of)
     isFresh = last === 0
@@ -96,7 +95,8 @@ const makeLedger = Effect.fnUntraced(function* (options: DuckLedgerOptions, duck
       Effect.provideService(Scope.Scope, scope)
     )
     const createdAt = existing?.created_at ?? (yield* use("reading the run", (db) => db.selectFrom("state.run").select("created_at").executeTakeFirstOrThrow())).created_at
-    const record: RunRecord = { ...start, status: sealed ? "running" : "preparing", sealed, session: session.number, createdAt }
+    const itemLimit = existing === undefined ? start.itemLimit : existing.item_limit
+    const record: RunRecord = { ...start, itemLimit, status: sealed ? "running" : "preparing", sealed, session: session.number, createdAt }
     return record
   })
 

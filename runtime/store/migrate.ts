@@ -6,7 +6,7 @@ import { StoreError } from "./store-error.ts"
 
 /** Applies what is missing, each version in its own transaction. A file of a newer version is refused unread. */
 export const migrate = Effect.fn("Store.migrate")(function* (
-  duck: Duck<never>,
+  duck: Pick<Duck<unknown>, "run" | "writer">,
   name: string,
   path: string,
   migrations: ReadonlyArray<ReadonlyArray<string>>

@@ -1,0 +1,50 @@
+/** What a terminal shows while a run works: a block that redraws itself, or plain lines where nobody watches. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+import type { Progress } from "../execute/progress.ts"
+import { formatCount, formatSeconds } from "./format.ts"
+
+const plainEveryMs = 5_000
+
+/** Where progress goes; `isQuiet` for `--json`, whose reader has the exit code. */
+export const makeProgress = (isQuiet: boolean): Effect.Effect<(progress: Progress) => Effect.Effect<void>, never, Scope.Scope> =>
+  process.stderr.isTTY && !isQuiet ? liveBlock : isQuiet ? Effect.succeed(() => Effect.void) : plainLines
+
+const liveBlock = Effect.gen(function* () {
+  const { createLogUpdate } = yield* Effect.promise(() => import("log-update"))
+  const colours = (yield* Effect.promise(() => import("picocolors"))).default
+  const update = createLogUpdate(process.stderr, { showCursor: true })
+  yield* Effect.addFinalizer(() => Effect.sync(() => update.done()))
+  return (progress: Progress) => Effect.sync(() => update(blockOf(progress, process.stderr.columns ?? 80, colours.dim, colours.yellow)))
+})
+
+const blockOf = (progress: Progress, columns: number, dim: (text: string) => string, warn: (text: string) => string): string => {
+  const { manifest, committed, trouble } = progress
+  const share = manifest === 0 ? 0 : committed / manifest
+  const width = Math.max(10, Math.min(40, columns - 40))
+  const filled = Math.round(share * width)
+  const bar = progress.phase === "work" ? `${"█".repeat(filled)}${dim("░".repeat(width - filled))} ${(share * 100).toFixed(1)} %\n` : ""
+  return `${bar}${lineOf(progress)}${trouble === null ? "" : `\n${warn(`waiting: ${trouble}`)}`}`
+}
+
+const plainLines = Effect.sync(() => {
+  let last = Number.NEGATIVE_INFINITY
+  return (progress: Progress) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (now - last < plainEveryMs) return Effect.void
+      last = now
+      return Effect.sync(() => void process.stderr.write(`${lineOf(progress)}${progress.trouble === null ? "" : ` · waiting: ${progress.trouble}`}\n`))
+    })
+})
+
+/** One line: where the run is, how fast, and what became of the items. */
+export const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSeconds, dispositions }: Progress): string => {
+  if (phase === "manifest") return `${run}: building the manifest, ${formatCount(rows)} rows read`
+  if (phase === "closing") return `${run}: ${formatCount(committed)} items done; checking, aggregating, reporting`
+  const pace = perSecond === null ? "" : ` · ${formatCount(perSecond)}/s`
+  const left = remainingSeconds === null ? "" : ` · ${formatSeconds(remainingSeconds)} left`
+  const ended = Object.entries(dispositions).flatMap(([disposition, items]) => (items > 0 ? [`${formatCount(items)} ${disposition === "dead" ? "dead letters" : disposition === "review" ? "in review" : disposition}`] : []))
+  return `${run}: ${formatCount(committed)} of ${formatCount(manifest)}${pace}${left}${ended.length > 0 ? ` · ${ended.join(", ")}` : ""}`
+}

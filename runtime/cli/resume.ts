@@ -1,0 +1,38 @@
+/** `runtime resume RUN` */
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import { verb } from "./verb.ts"
+
+export const resume = verb(
+  "resume",
+  {
+    description: "Go on with a run from its checkpoints, after a kill, an interruption or a failure. Items that are done are not asked again.",
+    examples: [["runtime resume mail-triage-20261125-013000-7f3k", "go on where it stopped"]]
+  },
+  {
+    run: Argument.String("run").pipe(Argument.withDescription("the run's name, as `runtime runs` lists it")),
+    acceptPlan: Flag.Boolean("accept-plan").pipe(Flag.withDescription("go on although the job compiles to another plan than it began with"), Flag.withDefault(false))
+  },
+  Effect.fnUntraced(function* ({ run, acceptPlan, state, json }) {
+    const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
+    const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
+    const { runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
+    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
+    const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
+    const { measuredThroughput } = yield* Effect.promise(() => import("../store/control.ts"))
+    const folder = yield* openStateFolder(state)
+    const found = yield* findRun(folder, run)
+    const { job, codeVersion } = yield* loadJob(found.start.jobModule)
+    const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
+    if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)
+    const schema = job.options.params
+    const params = schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
+    const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
+    const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
+    const measuredPerMinute = yield* measuredThroughput(folder, plan.job)
+    return yield* runToOutcome({ job, plan, codeVersion, folder, start, params, date, measuredPerMinute, command: `runtime resume ${run}` }, json)
+  })
+)

@@ -1,0 +1,111 @@
+/** Executes a run for `run` and `resume`, writes its report, and says how it ended. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+import type { Plan } from "../../dsl/index.ts"
+import { executeRun, type RunOptions } from "../execute/run.ts"
+import { writeReport } from "../execute/write-report.ts"
+import { recordRun, type RunIndexRow } from "../store/control.ts"
+import type { RunStatus } from "../store/state-tables.ts"
+import { formatCount, formatSeconds, formatUsd } from "./format.ts"
+import { makeProgress } from "./progress-line.ts"
+import { exitCodes, type Said } from "./verb.ts"
+
+/** Runs to the end; the index in `control.duckdb` knows of the run before it starts and after it ended, however it did. */
+export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Omit<RunOptions, "onProgress">, asJson: boolean) {
+  const { folder, start, plan } = options
+  const startedAt = new Date(yield* Clock.currentTimeMillis)
+  const row = indexRow(options, startedAt)
+  yield* recordRun(folder, row)
+  const onProgress = yield* makeProgress(asJson)
+  const exit = yield* Effect.exit(executeRun({ ...options, onProgress }))
+  if (exit._tag === "Failure") {
+    yield* Effect.ignore(Effect.flatMap(Clock.currentTimeMillis, (now) => recordRun(folder, { ...row, status: "interrupted", ended_at: new Date(now) })))
+    return yield* Effect.failCause(exit.cause)
+  }
+  const { report, path } = yield* writeReport(folder, start.run, plan)
+  const { dispositions, manifest, seconds } = report
+  yield* recordRun(folder, {
+    ...row,
+    ...dispositions,
+    status: "done" satisfies RunStatus,
+    ended_at: new Date(yield* Clock.currentTimeMillis),
+    sessions: report.sessions,
+    manifest,
+    spent_usd: report.money.spentUsd,
+    items_per_minute: perWorkerMinute(report.partitions)
+  })
+  const json = {
+    run: start.run,
+    job: start.job,
+    status: report.status,
+    trial: report.trial,
+    rowsRead: report.rowsRead,
+    rejected: report.rowsRead - manifest,
+    manifest,
+    ...dispositions,
+    flagged: report.flagged,
+    seconds,
+    spentUsd: report.money.spentUsd,
+    estimateUsd: report.money.estimateUsd,
+    reportPath: path
+  }
+  const isOpen = dispositions.dead + dispositions.review > 0
+  return { json, text: textOf(json, report.reports, plan), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
+}, Effect.scoped)
+
+/** Items that one worker got through a minute, while it held partitions; null where that can't be told. */
+const perWorkerMinute = (partitions: ReadonlyArray<{ readonly items: number; readonly seconds: number | null }>): number | null => {
+  const timed = partitions.flatMap(({ items, seconds }) => (seconds !== null && seconds > 0 ? [{ items, seconds }] : []))
+  const total = timed.reduce((sum, { seconds }) => sum + seconds, 0)
+  return total === 0 ? null : (timed.reduce((sum, { items }) => sum + items, 0) / total) * 60
+}
+
+const indexRow = ({ start }: Omit<RunOptions, "onProgress">, startedAt: Date): RunIndexRow => ({
+  run: start.run,
+  job: start.job,
+  job_module: start.jobModule,
+  logical_time: start.logicalTime,
+  started_by: "manual",
+  trial: start.itemLimit !== null,
+  status: "running",
+  started_at: startedAt,
+  ended_at: null,
+  sessions: 1,
+  manifest: null,
+  delivered: null,
+  dead: null,
+  review: null,
+  held: null,
+  skipped: null,
+  spent_usd: null,
+  items_per_minute: null
+})
+
+interface Outcome {
+  readonly run: string
+  readonly trial: boolean
+  readonly rejected: number
+  readonly manifest: number
+  readonly delivered: number
+  readonly dead: number
+  readonly review: number
+  readonly held: number
+  readonly skipped: number
+  readonly seconds: number
+  readonly spentUsd: number
+  readonly reportPath: string
+}
+
+const textOf = (outcome: Outcome, reports: ReadonlyArray<{ readonly text: string }>, plan: Plan): string => {
+  const { run, trial, rejected, manifest, delivered, dead, review, held, skipped, seconds, spentUsd, reportPath } = outcome
+  const part = (items: number, words: string): ReadonlyArray<string> => (items > 0 ? [`${formatCount(items)} ${words}`] : [])
+  const parts = [`${formatCount(delivered)} delivered`, ...part(review, "in review"), ...part(dead, "dead letters"), ...part(held, "held back"), ...part(skipped, "skipped")]
+  return [
+    ...reports.map(({ text }) => `${text.trimEnd()}\n`),
+    `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
+    ...(rejected > 0 ? [`${formatCount(rejected)} rows of the input were rejected; the report says which and why.`] : []),
+    `Spent ${formatUsd(spentUsd)} of ${formatUsd(plan.budgetUsd)}.`,
+    `Report: ${reportPath}`
+  ].join("\n")
+}

@@ -1,0 +1,34 @@
+/** How many workers a run needs (EXE-1), and how fast one is taken to be. */
+import type { Model, Plan } from "../../dsl/index.ts"
+
+/** EAAPL-INT005 §10: headroom for partition skew. */
+const headroom = 1.25
+const workersDefault = 4
+const workersMax = 64
+/** Assumed until a run has measured it or a model declares it. */
+const assumedPerMinute = { local: 6_000, remote: 60 } as const
+
+export interface Throughput {
+  /** Of one worker. */
+  readonly itemsPerMinute: number
+  readonly source: "measured" | "declared" | "assumed"
+}
+
+/** The slowest model decides. `measured` comes from the job's last finished run; null without one. */
+export const throughputOf = (models: ReadonlyArray<Model>, measured: number | null): Throughput => {
+  if (measured !== null && measured > 0) return { itemsPerMinute: measured, source: "measured" }
+  const declared = models.flatMap(({ itemsPerMinute }) => (itemsPerMinute === undefined ? [] : [itemsPerMinute]))
+  if (declared.length > 0) return { itemsPerMinute: Math.min(...declared), source: "declared" }
+  const isLocal = models.every(({ engine }) => engine === "local")
+  return { itemsPerMinute: isLocal ? assumedPerMinute.local : assumedPerMinute.remote, source: "assumed" }
+}
+
+/** items / SLA seconds / items per second of one worker × 1.25, at least 1; null for a job without a deadline. */
+export const workersNeeded = (items: number, plan: Plan, throughput: Throughput): number | null =>
+  plan.schedule === null ? null : Math.max(1, Math.ceil((items / (plan.schedule.withinMs / 1_000) / (throughput.itemsPerMinute / 60)) * headroom))
+
+/** What a run starts with. */
+export const workersOf = (needed: number | null): number => Math.min(workersMax, Math.max(needed ?? workersDefault, workersDefault))
+
+/** Items that one worker has in flight. */
+export const slotsPerWorker = 16

@@ -1,0 +1,59 @@
+/** Why a run could not go on: what happened, and what to type next. */
+import * as Schema from "effect/Schema"
+
+export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", { run: Schema.String, began: Schema.String, now: Schema.String }) {
+  override get message(): string {
+    return (
+      `Run ${this.run} began under plan ${this.began.slice(0, 12)}, and its job now compiles to ${this.now.slice(0, 12)}: prompts, rules or schemas differ. ` +
+      `Nothing was run. Restore the job and \`runtime resume ${this.run}\`, or go on under the new plan, rows marked with it: \`runtime resume ${this.run} --accept-plan\`.`
+    )
+  }
+}
+
+export class RunClosed extends Schema.TaggedError<RunClosed>()("RunClosed", { run: Schema.String }) {
+  override get message(): string {
+    return `Run ${this.run} is done, and a closed run never changes. See it with \`runtime report ${this.run}\`, or start another with \`runtime run\`.`
+  }
+}
+
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { run: Schema.String, state: Schema.String }) {
+  override get message(): string {
+    return `There is no run "${this.run}" in ${this.state}. List them with \`runtime runs\`, or name another folder with --state DIR.`
+  }
+}
+
+export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
+  run: Schema.String,
+  manifest: Schema.Finite,
+  settled: Schema.Finite,
+  gaps: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return (
+      `Run ${this.run} does not add up: ${this.manifest} items in the manifest, ${this.settled} with a disposition. Nothing was released. ` +
+      `Items: ${this.gaps.slice(0, 5).join(", ")}${this.gaps.length > 5 ? ", …" : ""}. Try \`runtime resume ${this.run}\`, and look with \`runtime trace --id ${this.gaps[0] ?? "ID"}\`.`
+    )
+  }
+}
+
+export class ServicesFailed extends Schema.TaggedError<ServicesFailed>()("ServicesFailed", { job: Schema.String, detail: Schema.String }) {
+  override get message(): string {
+    return `The services of job "${this.job}" could not be made: ${this.detail}. Nothing was run.`
+  }
+}
+
+export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMissing", { job: Schema.String, models: Schema.Array(Schema.String) }) {
+  override get message(): string {
+    return (
+      `Job "${this.job}" asks ${this.models.join(", ")}, and this version runs embedded models only. Nothing was run. ` +
+      `Name a model with local(…), or see the plan with \`runtime plan\`.`
+    )
+  }
+}
+
+/** An aggregate or a report of the job's failed; every item is safe. */
+export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryFailed", { run: Schema.String, step: Schema.String, detail: Schema.String }) {
+  override get message(): string {
+    return `Step "${this.step}" of run ${this.run} failed: ${this.detail}. Every answer is safe: mend the step, then \`runtime resume ${this.run} --accept-plan\` goes on there without new calls.`
+  }
+}

@@ -1,0 +1,166 @@
+/** One run, from its job to its report. One scope owns it all: whatever ends it, nothing of it is left behind. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { existsSync } from "node:fs"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+
+import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
+import { watchPace } from "../guard/progress.ts"
+import { localProvider } from "../provider/local.ts"
+import { Provider } from "../provider/provider.ts"
+import { makeItemReader } from "../source/item-reader.ts"
+import { noteHolder } from "../store/holder.ts"
+import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
+import type { RunStart } from "../store/ledger.ts"
+import { publish, publishLoop } from "../store/publish.ts"
+import { release } from "../store/release.ts"
+import { replaceFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
+import type { RunStatus } from "../store/state-tables.ts"
+import { VariantCache } from "./ask.ts"
+import { slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
+import { Dispatcher } from "./dispatcher.ts"
+import { makeGraph, type Graph } from "./graph.ts"
+import { buildManifest } from "./manifest.ts"
+import type { Progress } from "./progress.ts"
+import { PromptVersions } from "./prompt-version.ts"
+import { EngineMissing, Incomplete, ServicesFailed } from "./run-error.ts"
+import { summarise } from "./summarise.ts"
+import { workThrough, type ItemSource } from "./work.ts"
+
+export interface RunOptions {
+  readonly job: Job
+  readonly plan: Plan
+  readonly codeVersion: string
+  readonly folder: StateFolder
+  readonly start: RunStart
+  /** The parameters as the job's schema decoded them. */
+  readonly params: unknown
+  readonly date: string
+  /** One worker's items per minute in the job's last run; null without one. */
+  readonly measuredPerMinute: number | null
+  /** What was typed, for whoever finds the run held. */
+  readonly command: string
+  readonly onProgress: (progress: Progress) => Effect.Effect<void>
+}
+
+/** Runs or resumes. Returns when the run is done; fails, or is interrupted, with everything durable and resumable. */
+export const executeRun = Effect.fn("Run.execute")(
+  function* (options: RunOptions) {
+    const { job, plan, folder, start } = options
+    const runFolder = folder.run(start.run)
+    const graph = makeGraph(job)
+    yield* refuseMissingEngines(job, graph)
+    const services = yield* buildServices(job)
+    const ledger = yield* openDuckLedger({ folder: runFolder, plan, hashKey: folder.hashKey })
+    const startedAt = yield* Clock.currentTimeMillis
+    yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
+    const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
+    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0 } as Phase
+    yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
+    yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
+    const environment = { graph, services, ledger, record, phase, options }
+    yield* passThrough(environment).pipe(Effect.onExit((exit) => endSession(options, ledger, runFolder, exit)))
+  },
+  Effect.scoped,
+  Effect.provide(Dispatcher.local)
+)
+
+interface Phase {
+  now: Progress["phase"]
+  rows: number
+}
+
+interface PassEnvironment {
+  readonly graph: Graph
+  readonly services: Context.Context<never>
+  readonly ledger: DuckLedger
+  readonly record: { readonly sealed: boolean; readonly itemLimit: number | null }
+  readonly phase: Phase
+  readonly options: RunOptions
+}
+
+/** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. */
+const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, record, phase, options }: PassEnvironment) {
+  const { plan, start, folder } = options
+  const throughput = throughputOf(
+    graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : [])),
+    options.measuredPerMinute
+  )
+  if (!record.sealed) {
+    const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
+    const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
+    const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: workersOf(null) * 2 }
+    yield* Effect.provideContext(buildManifest(ledger, { graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+  }
+  phase.now = "work"
+  const partitions = yield* ledger.partitions
+  const items = partitions.reduce((sum, partition) => sum + partition.items, 0)
+  const source = itemSource(graph, services)
+  const clock = yield* Clock.Clock
+  const provider = yield* Effect.provide(Provider, localProvider(services))
+  const shared = { provider, services, versions: new PromptVersions(), codeVersion: options.codeVersion, now: () => clock.currentTimeMillisUnsafe(), variants: new VariantCache() }
+  const workers = workersOf(workersNeeded(items, plan, throughput))
+  yield* workThrough(ledger, { run: start.run, workers, environment: { ...shared, graph }, source })
+  phase.now = "closing"
+  const completeness = yield* ledger.completeness
+  if (!completeness.holds) {
+    const settled = Object.values(completeness.dispositions).reduce((sum, count) => sum + count, 0)
+    return yield* new Incomplete({ run: start.run, manifest: completeness.manifest, settled, gaps: completeness.gaps })
+  }
+  yield* summarise(ledger, { run: start.run, graph, services, source })
+  yield* release(ledger, folder, plan, start.run)
+})
+
+/** Lets the commit in hand finish, then says how the session ended, and shows it to analysts. */
+const endSession = (options: RunOptions, ledger: DuckLedger, runFolder: RunFolder, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* Effect.timeoutOption(ledger.flush, "10 seconds")
+    yield* ledger.close(...statusOf(exit, existsSync(runFolder.cancel)))
+    yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
+  }).pipe(
+    Effect.catchCause((cause) => Effect.logWarning(`Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints.`, Cause.pretty(cause)))
+  )
+
+const statusOf = (exit: Exit.Exit<unknown, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
+  if (Exit.isSuccess(exit)) return ["done", null]
+  if (Cause.hasInterruptsOnly(exit.cause)) return [isCancelled ? "cancelled" : "interrupted", null]
+  const error = Cause.squash(exit.cause)
+  // Only the kind of the failure: its text may quote an item, and stands in the log.
+  return ["failed", typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Defect"]
+}
+
+const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFolder, phase: Phase): Effect.Effect<never> =>
+  watchPace(
+    Effect.map(ledger.tally, (tally) => ({ ...tally, total: tally.manifest, done: tally.committed })),
+    ({ total: _, done: __, ...tally }, pace) => {
+      const progress: Progress = { run: options.start.run, job: options.start.job, phase: phase.now, rows: phase.rows, ...tally, ...pace }
+      return Effect.andThen(Effect.ignore(replaceFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
+    }
+  )
+
+const buildServices = (job: Job): Effect.Effect<Context.Context<never>, ServicesFailed, Scope.Scope> =>
+  Layer.build(job.options.services ?? Layer.empty).pipe(
+    Effect.mapError((cause) => new ServicesFailed({ job: job.name, detail: cause instanceof Error ? cause.message : String(cause) }))
+  ) as Effect.Effect<Context.Context<never>, ServicesFailed, Scope.Scope>
+
+/** Items as the job's callbacks get them: from the payload, or from a large file that must not have changed. */
+export const itemSource = (graph: Graph, services: Context.Context<never>): ItemSource => {
+  const reader = makeItemReader(graph.source.definition)
+  return {
+    fromBody: reader.fromBody,
+    fromReference: (reference) => Effect.provideContext(reader.fromReference(JSON.parse(reference)), services)
+  }
+}
+
+const refuseMissingEngines = (job: Job, graph: Graph): Effect.Effect<void, EngineMissing> => {
+  const models = graph.rows.flatMap((node) => (node.kind === "infer" ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])] : []))
+  const missing = models.filter(({ engine }) => engine !== "local").map(({ name }) => name)
+  return missing.length === 0 ? Effect.void : Effect.fail(new EngineMissing({ job: job.name, models: missing }))
+}
+
+/** Items in flight at most: what a kill may ask a model twice for, beside one group commit. */
+export const inFlightMax = (workers: number): number => workers * slotsPerWorker

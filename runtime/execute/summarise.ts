@@ -1,0 +1,78 @@
+/** Aggregates and reports: what many answers come to, computed from the ledger alone, without new calls (VAL-6). */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+import type { AggregateDefinition } from "../../dsl/index.ts"
+import type { LedgerShape, StepRow } from "../store/ledger.ts"
+import { callEventually } from "./callback.ts"
+import type { Graph, RowNode } from "./graph.ts"
+import { SummaryFailed } from "./run-error.ts"
+import type { ItemSource } from "./work.ts"
+
+export interface SummariseOptions {
+  readonly run: string
+  readonly graph: Graph
+  readonly services: Context.Context<never>
+  readonly source: ItemSource
+}
+
+/** Computes and saves every aggregate, then every report. Runs again with the same result. */
+export const summarise = Effect.fn("Run.summarise")(function* (ledger: LedgerShape, options: SummariseOptions) {
+  const { run, graph, services } = options
+  const values = new Map<string, unknown>()
+  for (const { name, reads, definition } of graph.aggregates) {
+    const value = yield* aggregateValue(ledger, options, name, reads, definition)
+    values.set(name, value)
+    yield* ledger.saveSummary(name, value)
+  }
+  for (const { name, reads, definition } of graph.reports) {
+    const text = yield* callEventually("report", services, () => definition.text(values.get(reads))).pipe(
+      Effect.mapError(({ detail }) => new SummaryFailed({ run, step: name, detail }))
+    )
+    yield* ledger.saveReport(name, text)
+  }
+})
+
+const aggregateValue = Effect.fnUntraced(function* (ledger: LedgerShape, options: SummariseOptions, name: string, reads: string, definition: AggregateDefinition) {
+  if (definition.query !== undefined) return yield* ledger.query(reads, definition.query)
+  const folds = Object.entries(definition.reducers ?? {}).map(([value, reducer]) => [value, reducer.start()] as const)
+  const decode = decoderOf(options.graph, reads)
+  const failed = (cause: unknown): SummaryFailed => new SummaryFailed({ run: options.run, step: name, detail: cause instanceof Error ? cause.message : String(cause) })
+  const rowOf = (row: StepRow) => ({ key: row.key, output: decode(JSON.parse(row.output)), model: row.model, attempt: row.attempt })
+  yield* Stream.runForEach(ledger.rows(reads), (rows) =>
+    Effect.forEach(rows.filter(({ reference }) => reference !== null), ({ reference }) => options.source.fromReference(reference ?? ""), { concurrency: 1 }).pipe(
+      Effect.flatMap((referenced) =>
+        Effect.try({
+          try: () => {
+            let next = 0
+            for (const row of rows) {
+              const item = row.reference === null ? options.source.fromBody(row.body ?? "null") : referenced[next++]
+              for (const [, fold] of folds) fold.add({ ...rowOf(row), item })
+            }
+          },
+          catch: failed
+        })
+      )
+    )
+  )
+  return yield* Effect.try({ try: () => Object.fromEntries(folds.map(([value, fold]) => [value, fold.value()])), catch: failed })
+})
+
+/** Reads a step's stored output back: an infer's by its schema, a join's branch by branch. */
+export const decoderOf = (graph: Graph, step: string): ((json: unknown) => unknown) => {
+  const node = graph.rows.find(({ name }) => name === step)
+  if (node === undefined) throw new Error(`There is no step "${step}" with answers`)
+  if (node.kind === "infer") return node.decode
+  if (node.kind === "join") return joinDecoder(graph, node)
+  return decoderOf(graph, node.reads[0] ?? "")
+}
+
+const joinDecoder = (graph: Graph, node: Extract<RowNode, { kind: "join" }>): ((json: unknown) => unknown) => {
+  const branches = node.definition.branchNames.map((branch, index) => [branch, decoderOf(graph, node.reads[index] ?? "")] as const)
+  return (json) => {
+    // Written by the join itself, one field a branch.
+    const fields = json as Readonly<Record<string, unknown>>
+    return Object.fromEntries(branches.map(([branch, decode]) => [branch, decode(fields[branch])]))
+  }
+}

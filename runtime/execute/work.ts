@@ -1,0 +1,58 @@
+/** The primary pass: workers take partitions, and items go through the job's steps. */
+import * as Effect from "effect/Effect"
+
+import type { InputChanged, SourceError } from "../source/source-error.ts"
+import type { LedgerShape, PendingItem } from "../store/ledger.ts"
+import type { StoreError } from "../store/store-error.ts"
+import { slotsPerWorker } from "./capacity.ts"
+import { Dispatcher, type Lease } from "./dispatcher.ts"
+import { abandonItem, processItem, type ItemEnvironment } from "./item.ts"
+
+/** Reads items back from the payload. `fromReference` fails when a referenced file changed since the manifest (PAR-5). */
+export interface ItemSource {
+  readonly fromBody: (body: string) => unknown
+  readonly fromReference: (reference: string) => Effect.Effect<unknown, InputChanged | SourceError>
+}
+
+export interface WorkOptions {
+  readonly run: string
+  readonly workers: number
+  readonly environment: Omit<ItemEnvironment, "ledger">
+  readonly source: ItemSource
+}
+
+/** Items read from the ledger at a time. */
+const sliceItems = 1_000
+
+/** Works on every unfinished partition; returns when all is durable. */
+export const workThrough = Effect.fn("Run.work")(function* (ledger: LedgerShape, options: WorkOptions) {
+  const dispatcher = yield* Dispatcher
+  const partitions = yield* ledger.partitions
+  yield* dispatcher.submit(options.run, partitions.filter(({ isDone }) => !isDone))
+  yield* dispatcher.work(options.workers, (lease) => workPartition(ledger, options, lease))
+  yield* ledger.flush
+})
+
+const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, lease: Lease) {
+  const { partition, firstSeq, lastSeq } = lease.partition
+  yield* ledger.lease(partition, lease.worker)
+  for (let from = firstSeq; from <= lastSeq; from += sliceItems) {
+    const pending = yield* ledger.pending(from, Math.min(lastSeq, from + sliceItems - 1))
+    yield* Effect.forEach(pending, (item) => workItem(ledger, options, lease, item), { concurrency: slotsPerWorker, discard: true })
+  }
+  yield* ledger.finish(partition)
+})
+
+const workItem = (ledger: LedgerShape, { environment, source }: WorkOptions, { partition, worker }: Lease, pending: PendingItem): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
+  const place = { seq: pending.seq, itemId: pending.itemId, partition: partition.partition, worker }
+  const work = (item: unknown) =>
+    processItem({ ...environment, ledger }, { ...place, key: pending.key, label: partition.label, item, checkpoints: pending.checkpoints })
+  if (pending.reference !== null) return Effect.flatMap(source.fromReference(pending.reference), work)
+  let item: unknown
+  try {
+    item = source.fromBody(pending.body ?? "null")
+  } catch (cause) {
+    return abandonItem({ ...environment, ledger }, place, "item-unreadable", cause instanceof Error ? cause.message : String(cause))
+  }
+  return work(item)
+}

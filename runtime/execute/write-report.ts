@@ -1,0 +1,29 @@
+/** Writes a closed run's completion report: the page, and the data that it draws. */
+import * as Effect from "effect/Effect"
+
+import type { Plan } from "../../dsl/index.ts"
+import type { RunReport } from "../report/run-report.ts"
+import { openDuck, type Duck } from "../store/duck.ts"
+import type { LedgerTables } from "../store/ledger-tables.ts"
+import { readRunReport } from "../store/read-run-report.ts"
+import { replaceFile, type StateFolder } from "../store/state-folder.ts"
+
+/** Reads the run's files, which no process may hold, and replaces `report.html`. */
+export const writeReport = Effect.fn("Report.write")(function* (folder: StateFolder, run: string, plan: Plan) {
+  const files = folder.run(run)
+  const report: RunReport = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const duck: Duck<LedgerTables> = yield* openDuck({
+        attach: [
+          { name: "state", path: files.state },
+          { name: "payload", path: files.payload }
+        ],
+        tempDirectory: files.temp
+      })
+      return yield* duck.use("reading the run's report", (db) => readRunReport(db, plan))
+    })
+  )
+  const { renderPage } = yield* Effect.promise(() => import("../report/page.ts"))
+  yield* replaceFile(files.report, renderPage(report))
+  return { report, path: files.report }
+})

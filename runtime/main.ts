@@ -1,0 +1,38 @@
+/** Composition root of the command `runtime`. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Cause from "effect/Cause"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+import { cancel } from "./cli/cancel.ts"
+import { report } from "./cli/report.ts"
+import { resume } from "./cli/resume.ts"
+import { run } from "./cli/run.ts"
+import { runs } from "./cli/runs.ts"
+import { status } from "./cli/status.ts"
+import { exitCodes } from "./cli/verb.ts"
+import { version } from "./version.ts"
+
+const runtime = Command.make("runtime").pipe(
+  Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
+  Command.withSubcommands([run, resume, cancel, status, runs, report])
+)
+
+/** Logs go to stderr: stdout is the answer. */
+const logs = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
+
+const main = Command.run(runtime, { version }).pipe(
+  Effect.provide(Layer.mergeAll(NodeServices.layer, logs))
+)
+
+NodeRuntime.runMain(main, {
+  disableErrorReporting: true,
+  teardown: (exit, onExit) => {
+    if (Exit.isSuccess(exit)) return onExit(Number(process.exitCode ?? exitCodes.done))
+    return onExit(Cause.hasInterruptsOnly(exit.cause) ? exitCodes.interrupted : exitCodes.misuse)
+  }
+})

@@ -1,0 +1,92 @@
+/** `control.duckdb`: an index of runs, and what runs have measured. Small, opened, committed and closed by each command. */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { sql } from "kysely"
+
+import { openDuck, type Duck } from "./duck.ts"
+import { migrate } from "./migrate.ts"
+import type { StateFolder } from "./state-folder.ts"
+import type { RunStatus } from "./state-tables.ts"
+import type { StoreError } from "./store-error.ts"
+
+interface ControlTables {
+  "control.runs": {
+    run: string
+    job: string
+    job_module: string
+    logical_time: Date
+    /** Why it was started: `manual` here; schedules say which. */
+    started_by: string
+    trial: boolean
+    status: RunStatus
+    started_at: Date
+    ended_at: Date | null
+    sessions: number
+    manifest: number | null
+    delivered: number | null
+    dead: number | null
+    review: number | null
+    held: number | null
+    skipped: number | null
+    spent_usd: number | null
+    /** Of one worker, over the run's working time: sizes the next run's partitions. */
+    items_per_minute: number | null
+  }
+}
+
+const migrations: ReadonlyArray<ReadonlyArray<string>> = [
+  [
+    `create table control.runs (run varchar not null, job varchar not null, job_module varchar not null, logical_time timestamptz not null, started_by varchar not null,
+      trial boolean not null, status varchar not null, started_at timestamptz not null, ended_at timestamptz, sessions integer not null, manifest bigint,
+      delivered bigint, dead bigint, review bigint, held bigint, skipped bigint, spent_usd double, items_per_minute double)`
+  ]
+]
+
+export type RunIndexRow = ControlTables["control.runs"]
+
+/** Opens the file, does one thing, and closes it: 20 ms. Waits up to 10 s while another command has it. */
+const withControl = <A>(folder: StateFolder, doing: string, query: (duck: Duck<ControlTables>) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const duck: Duck<ControlTables> = yield* openDuck({ attach: [{ name: "control", path: folder.control }], memoryMb: 100 })
+      yield* migrate(duck, "control", folder.control, migrations)
+      return yield* query(duck)
+    })
+  ).pipe(
+    Effect.retry({ while: (error) => error.reason === "held", schedule: Schedule.max([Schedule.jittered(Schedule.spaced("50 millis")), Schedule.upTo(Schedule.forever, { times: 200 })]) }),
+    Effect.withSpan(`Control.${doing}`)
+  )
+
+/** Writes a run's line, new or changed. */
+export const recordRun = (folder: StateFolder, row: RunIndexRow): Effect.Effect<void, StoreError> =>
+  withControl(folder, "recordRun", (duck) =>
+    duck.use("indexing the run", (db) =>
+      db.transaction().execute(async (transaction) => {
+        await transaction.deleteFrom("control.runs").where("run", "=", row.run).execute()
+        await transaction.insertInto("control.runs").values(row).execute()
+      })
+    )
+  )
+
+/** All runs, newest first, at most `limit`. */
+export const listRuns = (folder: StateFolder, limit: number): Effect.Effect<ReadonlyArray<RunIndexRow>, StoreError> =>
+  withControl(folder, "listRuns", (duck) =>
+    duck.use("listing runs", (db) => db.selectFrom("control.runs").selectAll().orderBy("started_at", "desc").orderBy("run").limit(limit).execute())
+  )
+
+/** One worker's items per minute in the job's last finished run; null without one. */
+export const measuredThroughput = (folder: StateFolder, job: string): Effect.Effect<number | null, StoreError> =>
+  withControl(folder, "measuredThroughput", (duck) =>
+    duck.use("reading what runs measured", async (db) => {
+      const row = await db
+        .selectFrom("control.runs")
+        .select("items_per_minute")
+        .where("job", "=", job)
+        .where("status", "=", "done")
+        .where(sql<boolean>`items_per_minute is not null`)
+        .orderBy("started_at", "desc")
+        .limit(1)
+        .executeTakeFirst()
+      return row?.items_per_minute ?? null
+    })
+  )

@@ -1,0 +1,74 @@
+/** The views over published Parquet: as SQL for any DuckDB client, and as a small DuckDB file that holds them. */
+import * as fs from "node:fs"
+import * as path from "node:path"
+
+import * as Effect from "effect/Effect"
+
+import { openDuck, quoted, type Duck } from "./duck.ts"
+import { copyTo, makeFolder, onDisk, partOf, putIfAbsent, putInPlace, putText } from "./durable-file.ts"
+import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
+import type { StateFolder } from "./state-folder.ts"
+import type { StoreError } from "./store-error.ts"
+
+/** Paths of what an analyst opens. */
+export const lineageFiles = ({ analytics }: StateFolder): { readonly sql: string; readonly database: string } => ({
+  sql: path.join(analytics, "lineage.sql"),
+  database: path.join(analytics, "lineage.duckdb")
+})
+
+/**
+ * Writes `lineage.sql`, `lineage.duckdb` and an empty segment of each table, unless they say already what they should: then it is one
+ * read. Two processes may do it at once.
+ */
+export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* (folder: StateFolder): Effect.fn.Return<void, StoreError> {
+  const files = lineageFiles(folder)
+  const text = lineageSql(folder)
+  if (yield* onDisk(files.sql, () => fs.existsSync(files.database) && fs.existsSync(files.sql) && fs.readFileSync(files.sql, "utf8") === text)) return
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const duck: Duck<never> = yield* openDuck({ attach: [], memoryMb: 100 })
+      for (const { name, columns } of publishedTables) yield* writeEmptySegment(duck, path.join(folder.analytics, name), columns, 0o755)
+    })
+  )
+  yield* writeDatabase(files.database, text)
+  // Last: while it stands as expected, so does the rest.
+  yield* putText(files.sql, text, 0o644)
+})
+
+/** `create or replace view …` for each published table and `lineage`, with absolute paths. */
+export const lineageSql = ({ analytics }: StateFolder): string =>
+  `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
+${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
+`
+
+/** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
+export const readSegments = (tableFolder: string, columns: string): string =>
+  `select ${columns} from read_parquet(${quoted(path.join(tableFolder, "run=*", "*.parquet"))}, union_by_name = true, hive_partitioning = false)`
+
+const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTable): string => {
+  const rows = readSegments(path.join(analytics, name), ["run", "job", ...columns.map(([column]) => column)].join(", "))
+  return cut === null ? `${rows}\n  qualify row_number() over (partition by ${["run", ...key].join(", ")} order by version desc) = 1` : rows
+}
+
+/** A file without rows, under a name that says how many columns it knows: a later version adds its own beside it. */
+export const writeEmptySegment = Effect.fnUntraced(function* (duck: Duck<never>, tableFolder: string, columns: PublishedTable["columns"], mode: number) {
+  const file = path.join(tableFolder, "run=schema", `${String(columns.length + 2).padStart(6, "0")}.parquet`)
+  if (fs.existsSync(file)) return
+  const part = `${partOf(file)}.${process.pid}`
+  yield* makeFolder(path.dirname(file), mode)
+  yield* copyTo(duck, part, noRows(columns))
+  yield* putIfAbsent(part, file, mode & 0o666)
+})
+
+/** DuckDB's default storage, which clients from 1.0 on can open. Its owner can't write it either: a writing client would lock others out. */
+const writeDatabase = Effect.fnUntraced(function* (file: string, text: string) {
+  const part = `${partOf(file)}.${process.pid}`
+  yield* onDisk(part, () => fs.rmSync(part, { force: true }))
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const duck: Duck<never> = yield* openDuck({ attach: [{ name: "lineage", path: part }], memoryMb: 100 })
+      yield* duck.run(`writing ${file}`, "use lineage", text, "use memory", "detach lineage")
+    })
+  )
+  yield* putInPlace(part, file, 0o444)
+})

@@ -1,0 +1,165 @@
+/** Reads the facts of a run for its completion report. The result fits `RunReport`, which the caller holds it against. */
+import { sql, type Kysely } from "kysely"
+
+import type { Plan } from "../../dsl/index.ts"
+import type { LedgerTables } from "./ledger-tables.ts"
+import { readCompleteness } from "./read-ledger.ts"
+
+type Db = Kysely<LedgerTables>
+
+const bucketsMax = 120
+const partitionsMax = 200
+
+export const readRunReport = async (db: Db, plan: Plan) => {
+  const run = await db.selectFrom("state.run").selectAll().executeTakeFirstOrThrow()
+  const completeness = await readCompleteness(db, plan)
+  const { sessions, codeVersions, seconds } = await readSessions(db)
+  return {
+    run: run.run,
+    job: run.job,
+    owner: run.owner,
+    purpose: run.purpose,
+    classification: run.classification,
+    consumers: plan.consumers,
+    status: run.status,
+    trial: run.item_limit !== null,
+    logicalTime: run.logical_time.toISOString(),
+    startedAt: run.created_at.toISOString(),
+    endedAt: run.ended_at?.toISOString() ?? null,
+    seconds,
+    sessions,
+    planDigest: run.plan_digest,
+    codeVersions,
+    rowsRead: completeness.rowsRead,
+    rejected: await readRejected(db),
+    manifest: completeness.manifest,
+    dispositions: completeness.dispositions,
+    flagged: completeness.flagged,
+    completeness: { holds: completeness.holds, gaps: completeness.gaps },
+    steps: await readSteps(db, plan),
+    causes: await readCauses(db),
+    ...(await readPartitionReport(db)),
+    ...(await readThroughput(db)),
+    confidence: await readConfidence(db),
+    money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd: run.spent_usd },
+    summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })),
+    reports: (await db.selectFrom("payload.reports").selectAll().execute()).map(({ step, report }) => ({ step, text: report }))
+  }
+}
+
+const readSessions = async (db: Db) => {
+  const rows = await db.selectFrom("state.sessions").selectAll().orderBy("session").execute()
+  // A session that a kill ended has no end: its last commit is the last that is known of it.
+  const { rows: lasts } = await sql<{ session: number; last: Date }>`select session, max(completed_at) as last from state.checkpoints group by session`.execute(db)
+  const lastOf = new Map(lasts.map(({ session, last }) => [session, last]))
+  const seconds = rows.reduce((sum, { session, started_at, ended_at }) => {
+    const end = ended_at ?? lastOf.get(session) ?? started_at
+    return sum + Math.max(0, (end.getTime() - started_at.getTime()) / 1_000)
+  }, 0)
+  return { sessions: rows.length, codeVersions: [...new Set(rows.map(({ code_version }) => code_version))], seconds }
+}
+
+const readRejected = async (db: Db) => {
+  const counted = await sql<{ code: string; rows: number }>`select code, count(*) as rows from state.rejections group by code order by rows desc, code`.execute(db)
+  const rejected = []
+  for (const { code, rows } of counted.rows) {
+    const examples = await db
+      .selectFrom("state.rejections as rejection")
+      .innerJoin("payload.rejected_rows as row", "row.rejection", "rejection.rejection")
+      .where("rejection.code", "=", code)
+      .select(["row.file", "row.line", "row.reason"])
+      .orderBy("rejection.rejection")
+      .limit(5)
+      .execute()
+    rejected.push({ code, rows, examples })
+  }
+  return rejected
+}
+
+interface StepFacts {
+  readonly step: string
+  readonly model: string | null
+  readonly attempts: number
+  readonly mean_ms: number
+  readonly p95_ms: number
+  readonly input_tokens: number
+  readonly output_tokens: number
+  readonly cost_usd: number | null
+}
+
+const readSteps = async (db: Db, plan: Plan) => {
+  const statuses = await sql<{ step: string; status: string; items: number }>`select step, status, count(*) as items from state.checkpoints group by all order by all`.execute(db)
+  const calls = await sql<StepFacts>`select step, string_agg(distinct model, ', ') as model, count(*) as attempts, avg(ms) as mean_ms, approx_quantile(ms, 0.95) as p95_ms,
+      sum(input_tokens)::double as input_tokens, sum(output_tokens)::double as output_tokens, sum(cost_usd) as cost_usd
+    from state.attempts join state.variants using (variant) group by step`.execute(db)
+  const called = new Map(calls.rows.map((row) => [row.step, row]))
+  const kindOf = new Map(plan.steps.flatMap((step) => [[step.name, step.kind] as const, ...(step.kind === "infer" ? step.models.map((model) => [model.step, "infer"] as const) : [])]))
+  return [...kindOf].flatMap(([step, kind]) => {
+    const of = Object.fromEntries(statuses.rows.filter((row) => row.step === step).map(({ status, items }) => [status, items]))
+    const call = called.get(step)
+    if (Object.keys(of).length === 0 && call === undefined) return []
+    return [
+      {
+        step,
+        kind,
+        model: call?.model ?? null,
+        statuses: of,
+        attempts: call?.attempts ?? 0,
+        meanMs: call?.mean_ms ?? null,
+        p95Ms: call?.p95_ms ?? null,
+        inputTokens: call?.input_tokens ?? 0,
+        outputTokens: call?.output_tokens ?? 0,
+        costUsd: call?.cost_usd ?? null
+      }
+    ]
+  })
+}
+
+const readCauses = async (db: Db) => {
+  const { rows } = await sql<{ kind: "dead" | "review" | "flag"; step: string; code: string; rule: string | null; items: number }>`
+    select 'dead' as kind, step, code, rule, count(*) as items from state.dead_letters group by all
+    union all select 'review', step, code, rule, count(*) from state.reviews group by all
+    union all select 'flag', step, 'rule', rule, count(*) from state.flags group by all
+    order by kind, items desc, step, code, rule`.execute(db)
+  return rows
+}
+
+const readPartitionReport = async (db: Db) => {
+  const { rows } = await sql<{ partition: number; label: string | null; items: number; weight: number; seconds: number | null }>`
+    select place.partition_no as partition, label, items, weight, epoch_ms(done_at - leased_at) / 1000.0 as seconds
+    from (select * exclude (label) from state.partitions) place left join payload.labels using (partition_no)
+    order by seconds desc nulls last, partition limit ${partitionsMax}`.execute(db)
+  const { rows: skew } = await sql<{ count: number; items: number | null; weight: number | null }>`
+    select count(*) as count, max(items) / nullif(avg(items), 0) as items, max(weight) / nullif(avg(weight), 0) as weight from state.partitions`.execute(db)
+  const all = skew[0]
+  return { partitions: rows, partitionCount: all?.count ?? 0, skew: { items: all?.items ?? null, weight: all?.weight ?? null } }
+}
+
+/** Buckets of a round length, so that the axis reads well. */
+const readThroughput = async (db: Db) => {
+  const { rows: span } = await sql<{ first: Date | null; seconds: number | null }>`
+    select min(completed_at) as first, epoch_ms(max(completed_at) - min(completed_at)) / 1000.0 as seconds from state.checkpoints where disposition is not null`.execute(db)
+  const seconds = span[0]?.seconds ?? 0
+  const bucket = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600].find((length) => seconds / length < bucketsMax) ?? 7_200
+  const { rows } = await sql<{ at: Date; items: number }>`
+    select time_bucket(${`${bucket} seconds`}::interval, completed_at) as at, count(distinct seq) as items
+    from state.checkpoints where disposition is not null group by at order by at`.execute(db)
+  return { throughput: rows.map(({ at, items }) => ({ at: at.toISOString(), items })), throughputBucketSeconds: bucket }
+}
+
+const bins = 20
+
+const readConfidence = async (db: Db) => {
+  const { rows } = await sql<{ step: string; bin: number | null; answers: number }>`
+    select step, least(floor(confidence * ${bins}), ${bins - 1})::integer as bin, count(*) as answers
+    from state.attempts join state.variants using (variant) where outcome = 'answered' group by all order by all`.execute(db)
+  const steps = [...new Set(rows.filter(({ bin }) => bin !== null).map(({ step }) => step))]
+  return steps.map((step) => {
+    const of = rows.filter((row) => row.step === step)
+    return {
+      step,
+      bins: Array.from({ length: bins }, (_, bin) => of.find((row) => row.bin === bin)?.answers ?? 0),
+      none: of.find(({ bin }) => bin === null)?.answers ?? 0
+    }
+  })
+}

@@ -1,0 +1,93 @@
+/** What a run is doing now: from its own file, or from the snapshot beside it while a process holds that file. */
+import { existsSync, readFileSync } from "node:fs"
+
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { sql } from "kysely"
+
+import { openDuck, type Duck } from "./duck.ts"
+import { readHolder, type Holder } from "./holder.ts"
+import type { LedgerTables } from "./ledger-tables.ts"
+import type { RunFolder } from "./state-folder.ts"
+import type { RunStatus } from "./state-tables.ts"
+import type { StoreError } from "./store-error.ts"
+
+const Dispositions = Schema.Struct({ delivered: Schema.Finite, dead: Schema.Finite, review: Schema.Finite, held: Schema.Finite, skipped: Schema.Finite })
+const Snapshot = Schema.Struct({
+  job: Schema.String,
+  phase: Schema.String,
+  rows: Schema.Finite,
+  manifest: Schema.Finite,
+  committed: Schema.Finite,
+  dispositions: Dispositions,
+  spentUsd: Schema.Finite,
+  perSecond: Schema.NullOr(Schema.Finite),
+  remainingSeconds: Schema.NullOr(Schema.Finite),
+  trouble: Schema.NullOr(Schema.String)
+})
+const decodeSnapshot = Schema.decodeUnknownOption(Schema.fromJsonString(Snapshot))
+
+export interface RunNow {
+  readonly run: string
+  readonly job: string
+  /** `crashed`: its process died without a word; `runtime resume` goes on. */
+  readonly status: RunStatus | "crashed"
+  readonly phase: string | null
+  readonly manifest: number
+  readonly committed: number
+  readonly dispositions: typeof Dispositions.Type
+  readonly spentUsd: number
+  readonly perSecond: number | null
+  readonly remainingSeconds: number | null
+  readonly trouble: string | null
+  /** The process that works on it. */
+  readonly holder: Holder | null
+}
+
+/** Null for a folder without a run. Never waits for the run's process, never disturbs it. */
+export const readRunStatus = Effect.fn("Store.readRunStatus")(function* (folder: RunFolder, run: string): Effect.fn.Return<RunNow | null, StoreError> {
+  if (!existsSync(folder.state)) return null
+  return yield* Effect.catchIf(readAtRest(folder, run), (error) => error.reason === "held", () => Effect.sync(() => readLive(folder, run)))
+})
+
+const readLive = (folder: RunFolder, run: string): RunNow => {
+  const holder = Option.getOrNull(readHolder(folder))
+  const seen = existsSync(folder.progress) ? Option.getOrNull(decodeSnapshot(readFileSync(folder.progress, "utf8"))) : null
+  const unknown = { job: "", phase: "starting", rows: 0, manifest: 0, committed: 0, dispositions: none, spentUsd: 0, perSecond: null, remainingSeconds: null, trouble: null }
+  return { run, status: "running", holder, ...(seen ?? unknown) }
+}
+
+const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
+
+const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null, StoreError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: folder.state }], memoryMb: 100 })
+      return yield* duck.use("reading the run's status", async (db) => {
+        const { rows: tables } = await sql<{ found: number }>`select count(*) as found from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
+        const row = (tables[0]?.found ?? 0) > 0 ? await db.selectFrom("state.run").selectAll().executeTakeFirst() : undefined
+        if (row === undefined) return null
+        const { rows } = await sql<{ manifest: number }>`select count(*) as manifest from state.manifest`.execute(db)
+        const ended = await sql<{ worst: string; items: number }>`select worst, count(*) as items from (
+          select arg_max(disposition, case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
+          from state.checkpoints where disposition is not null group by seq) group by worst`.execute(db)
+        const dispositions = { ...none, ...Object.fromEntries(ended.rows.map(({ worst, items }) => [worst, items])) }
+        const status: RunNow["status"] = row.status === "running" || row.status === "preparing" ? "crashed" : row.status
+        return {
+          run,
+          job: row.job,
+          status,
+          phase: null,
+          manifest: rows[0]?.manifest ?? 0,
+          committed: Object.values(dispositions).reduce((sum, items) => sum + items, 0),
+          dispositions,
+          spentUsd: row.spent_usd,
+          perSecond: null,
+          remainingSeconds: null,
+          trouble: null,
+          holder: null
+        }
+      })
+    })
+  )

@@ -1,0 +1,142 @@
+import type { RunReport } from "../../../runtime/report/run-report.ts"
+
+const started = Date.UTC(2026, 10, 24, 14, 0, 12)
+
+/** A night as it usually is: 6,046 mails over three steps and 30 partitions. Every number follows from the index, none from chance. */
+export const sampleReport: RunReport = {
+  run: "mail-triage-20261125-2k7q",
+  job: "mail-triage",
+  owner: "service-desk",
+  purpose: "Route correspondence to the right queue before the desk opens",
+  classification: "internal",
+  consumers: ["ticketing", "weekly-figures"],
+  status: "done",
+  trial: false,
+  logicalTime: "2026-11-24T14:00:00.000Z",
+  startedAt: new Date(started).toISOString(),
+  endedAt: new Date(started + 2_292_000).toISOString(),
+  seconds: 2292,
+  sessions: 1,
+  planDigest: "5f0c6bb2c1d94e7fa3a7d1e09b8842d7c4f6a1b0e9d85c3b7a6f5e4d3c2b1a09",
+  codeVersions: ["b81f90a2"],
+  rowsRead: 6093,
+  rejected: [
+    {
+      code: "broken-row",
+      rows: 41,
+      examples: [
+        { file: "inbox/2026-11-24/easy-ham-1.jsonl", line: 118, reason: "Unexpected end of JSON input" },
+        { file: "inbox/2026-11-24/easy-ham-1.jsonl", line: 502, reason: 'Expected "," or "}" after a property at column 88' },
+        { file: "inbox/2026-11-24/spam-2.jsonl", line: 7, reason: "Not UTF-8: byte 0xA9 at 1,204" }
+      ]
+    },
+    { code: "duplicate-key", rows: 6, examples: [{ file: "inbox/2026-11-24/hard-ham-1.jsonl", line: 31, reason: "Its key is that of easy-ham-2.jsonl:930" }] }
+  ],
+  manifest: 6046,
+  dispositions: { delivered: 5731, dead: 71, review: 213, held: 0, skipped: 31 },
+  flagged: 118,
+  completeness: { holds: true, gaps: [] },
+  steps: [
+    step("triage/bayes", "infer", "bayes-1", { answered: 4702, deferred: 1313, skipped: 31 }, 6015, 0.9, 2.4, 0, 0, 0),
+    step("triage/haiku", "infer", "claude-haiku-4-5", { answered: 1268, dead: 45 }, 1377, 1184, 3120, 1_204_882, 20_655, 1.3082),
+    step("trusted", "validate", null, { passed: 5731, review: 213, dead: 26 }, 0, null, null, 0, 0, null)
+  ],
+  causes: [
+    { kind: "review", step: "trusted", code: "rule", rule: "confident", items: 213 },
+    { kind: "flag", step: "trusted", code: "rule", rule: "knownSender", items: 118 },
+    { kind: "dead", step: "triage/haiku", code: "wrong-schema", rule: null, items: 38 },
+    { kind: "dead", step: "trusted", code: "rule", rule: "notEmpty", items: 26 },
+    { kind: "dead", step: "triage/haiku", code: "truncated", rule: null, items: 7 }
+  ],
+  partitions: Array.from({ length: 30 }, (_, index) => ({
+    partition: (index * 7) % 30,
+    label: null,
+    items: 196 + ((index * 11) % 13) + (index < 2 ? 22 : 0),
+    weight: 412_000 - index * 1300,
+    seconds: 164 - index * 2.4 + (index === 0 ? 88 : 0)
+  })),
+  partitionCount: 30,
+  skew: { items: 1.114, weight: 1.048 },
+  throughput: Array.from({ length: 77 }, (_, index) => ({
+    at: new Date(started + index * 30_000).toISOString(),
+    items: index === 76 ? 41 : index > 38 && index < 43 ? 6 : 62 + ((index * 37) % 41) - (index > 60 ? 18 : 0)
+  })),
+  throughputBucketSeconds: 30,
+  confidence: [
+    { step: "triage/bayes", bins: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 96, 104, 121, 118, 140, 152, 187, 395, 811, 3891], none: 0 },
+    { step: "triage/haiku", bins: [0, 0, 0, 0, 4, 6, 0, 11, 24, 31, 62, 75, 88, 0, 104, 131, 166, 214, 240, 100], none: 12 }
+  ],
+  money: { budgetUsd: 40, estimateUsd: 1.62, spentUsd: 1.3082 },
+  summaries: [
+    {
+      step: "mix",
+      values: {
+        total: 5731,
+        accuracy: 0.971384,
+        byTopic: { spam: 1702, list: 2310, personal: 1719 },
+        perClass: {
+          spam: { precision: 0.9812, recall: 0.9633, support: 1702 },
+          list: { precision: 0.9689, recall: 0.9787, support: 2310 },
+          personal: { precision: 0.9654, recall: 0.9691, support: 1719 }
+        }
+      }
+    }
+  ],
+  reports: [
+    {
+      step: "morning",
+      text: `## 5,731 mails sorted
+
+1,702 are **spam**, 2,310 came over a *mailing list*, 1,719 were written to us.
+
+| topic | mails | precision | recall |
+|---|---:|---:|---:|
+| spam | 1,702 | 98.1 % | 96.3 % |
+| list | 2,310 | 96.9 % | 97.9 % |
+| personal | 1,719 | 96.5 % | 96.9 % |
+
+- The busiest sender was \`ilug-admin@linux.ie\` with 412 mails.
+- Nobody wrote in a language that the model was not tried on.`
+    }
+  ]
+}
+
+/** A run that found nothing: the job has a step, a source and an aggregate, and no items. */
+export const emptyReport: RunReport = {
+  ...sampleReport,
+  run: "mail-triage-20261126-0001",
+  endedAt: new Date(started + 400).toISOString(),
+  seconds: 0.4,
+  rowsRead: 0,
+  rejected: [],
+  manifest: 0,
+  dispositions: { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 },
+  flagged: 0,
+  steps: [step("triage/bayes", "infer", "bayes-1", {}, 0, null, null, 0, 0, null)],
+  causes: [],
+  partitions: [],
+  partitionCount: 0,
+  skew: { items: null, weight: null },
+  throughput: [],
+  confidence: [{ step: "triage/bayes", bins: Array.from({ length: 20 }, () => 0), none: 0 }],
+  money: { budgetUsd: 40, estimateUsd: 0, spentUsd: 0 },
+  summaries: [{ step: "mix", values: { total: 0, accuracy: null, byTopic: {} } }],
+  reports: [{ step: "morning", text: "0 mails, 0 of them spam." }]
+}
+
+function step(
+  ...[name, kind, model, statuses, attempts, meanMs, p95Ms, inputTokens, outputTokens, costUsd]: readonly [
+    string,
+    string,
+    string | null,
+    Readonly<Record<string, number>>,
+    number,
+    number | null,
+    number | null,
+    number,
+    number,
+    number | null
+  ]
+): RunReport["steps"][number] {
+  return { step: name, kind, model, statuses, attempts, meanMs, p95Ms, inputTokens, outputTokens, costUsd }
+}
