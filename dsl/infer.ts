@@ -1,5 +1,5 @@
 /** The step that asks a model about each row. */
-import type { Cascade, Model } from "./model.ts"
+import type { Cascade, Model, ModelServices } from "./model.ts"
 import {
   makeStep,
   type Answer,
@@ -20,9 +20,12 @@ import type { Message } from "./template.ts"
 type Messages = readonly [Message, ...ReadonlyArray<Message>]
 
 /** The output is an object, so that its fields are an analyst's columns. */
-type StructSchema<S extends PlainSchema> = S["Type"] extends object
-  ? S
-  : "The output is a Schema.Struct: its fields become the columns that analysts query"
+type StructSchema<S extends PlainSchema> = S["Type"] extends ReadonlyArray<unknown>
+  ? NotAStruct
+  : S["Type"] extends object
+    ? S
+    : NotAStruct
+type NotAStruct = "The output is a Schema.Struct: its fields become the columns that analysts query"
 
 /** A prompt for rows of this kind. Kept apart from `P` so that the parameter is typed by context and `P` keeps the services. */
 type Prompt<Row> = (row: Row) => Eventually<Messages>
@@ -33,8 +36,13 @@ type Acceptance<M, From, Output> = M extends Cascade
   : { readonly accept?: "accept chooses between models: give model a list, or drop accept" }
 
 type Overrides<From> = {
-  readonly [Label in LabelOf<From>]?: { readonly model?: Model; readonly prompt?: (row: RowOf<From>) => Eventually<Messages> }
+  readonly [Label in LabelOf<From>]?: { readonly model?: Model<any>; readonly prompt?: Prompt<RowOf<From>> }
 }
+type OverrideServices<O> = {
+  [Label in keyof O]:
+    | (O[Label] extends { readonly model: infer M } ? ModelServices<M> : never)
+    | (O[Label] extends { readonly prompt: infer P } ? Services<P> : never)
+}[keyof O]
 
 interface InferSettings {
   /** The most tokens that one answer may have: bounds what it can cost. Models with a price need it. */
@@ -45,7 +53,7 @@ interface InferSettings {
   readonly reuse?: boolean
 }
 
-interface InferOptions<From, M, P, S extends PlainSchema> extends InferSettings {
+interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettings {
   /** A model, or a cascade of models, cheapest first, with `accept`. */
   readonly model: M
   readonly prompt: P & Prompt<RowOf<From>>
@@ -53,14 +61,20 @@ interface InferOptions<From, M, P, S extends PlainSchema> extends InferSettings 
   /** How sure the model is, 0 to 1, read from its output. Kept with every answer; review and drift rest on it. */
   readonly confidence?: (output: NoInfer<S["Type"]>) => number
   /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */
-  readonly overrides?: Overrides<From>
+  readonly overrides?: O & Overrides<From>
 }
 
 /** Asks a model about each row. Every answer is decoded by `output`; what doesn't fit is retried, then dead-lettered. */
-export const infer = <From extends Step, S extends PlainSchema, P extends Prompt<RowOf<From>>, const M extends Model | Cascade>(
+export const infer = <
+  From extends Step,
+  S extends PlainSchema,
+  P extends Prompt<RowOf<From>>,
+  const M extends Model<any> | Cascade,
+  O extends Overrides<From> = {}
+>(
   rows: ReadsRows<From>,
-  options: InferOptions<From, M, P, S> & Acceptance<M, From, S["Type"]>
-): Answers<ItemOf<From>, S["Type"], ServicesOf<From> | Services<P>> => {
+  options: InferOptions<From, M, P, O, S> & Acceptance<M, From, S["Type"]>
+): Answers<ItemOf<From>, S["Type"], ServicesOf<From> | ModelServices<M> | Services<P> | OverrideServices<O>> => {
   // The compiler proved each callback against its row; the run time hands it exactly such rows.
   const proved = options as unknown as Omit<InferDefinition, "kind" | "reads" | "models"> & { readonly model: Model | Cascade }
   const { model, ...rest } = proved

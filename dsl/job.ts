@@ -81,7 +81,10 @@ export const job = <const S extends Steps>(
 /** A cycle can't be written: a step exists only after the steps it reads, and nothing changes it afterwards. */
 const nameSteps = (steps: Steps): ReadonlyMap<Step, string> => {
   const names = new Map<Step, string>(Object.entries(steps).map(([name, listed]) => [listed, name]))
+  const visited = new Set<Step>()
   const visit = (reader: Step): void => {
+    if (visited.has(reader)) return
+    visited.add(reader)
     const definition = definitionOf(reader)
     for (const [index, read] of definition.reads.entries()) {
       const branch = definition.kind === "join" ? definition.branchNames[index] : undefined

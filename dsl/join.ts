@@ -16,6 +16,7 @@ type Joinable<B extends Branches> = {
 export const join = <B extends Branches>(
   branches: Joinable<B>
 ): Answers<ItemOf<B[keyof B]>, { readonly [K in keyof B]: OutputOf<B[K]> }, ServicesOf<B[keyof B]>> => {
-  const plain: Branches = branches as unknown as Branches
-  return makeStep({ kind: "join", reads: Object.values(plain), branchNames: Object.keys(plain) })
+  // Sorted, because a join has no first branch: written in another order, it is the same join.
+  const sorted = Object.entries(branches as unknown as Branches).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return makeStep({ kind: "join", reads: sorted.map(([, read]) => read), branchNames: sorted.map(([name]) => name) })
 }

@@ -1,6 +1,6 @@
 /** Models are values: which engine, which account, which tier. */
 import type { Data } from "./template.ts"
-import type { Eventually } from "./step.ts"
+import type { Eventually, Services } from "./step.ts"
 
 export type ModelTier = "realtime" | "batch" | "auto"
 
@@ -32,7 +32,10 @@ interface ModelOptions {
   readonly itemsPerMinute?: number
 }
 
-export interface Model {
+declare const needs: unique symbol
+
+/** `R` collects the services that an embedded model's Effects need. */
+export interface Model<out R = never> {
   readonly engine: "local" | "openai" | "anthropic" | "openai-compatible"
   readonly name: string
   readonly tier: ModelTier
@@ -44,6 +47,8 @@ export interface Model {
   readonly answer?: LocalFunction
   /** `local` only: what `model_version` says. Default: a digest of the function's source text. */
   readonly version?: string
+  /** For the compiler only. */
+  readonly [needs]?: R
 }
 
 interface LocalOptions {
@@ -52,7 +57,7 @@ interface LocalOptions {
 }
 
 /** An embedded model: a function of your own. It costs nothing and runs in the run's process. */
-export const local = (name: string, answer: LocalFunction, options: LocalOptions = {}): Model => ({
+export const local = <F extends LocalFunction>(name: string, answer: F & LocalFunction, options: LocalOptions = {}): Model<Services<F>> => ({
   engine: "local",
   name,
   tier: "realtime",
@@ -80,7 +85,10 @@ export const openaiCompatible = (name: string, options: ModelOptions & { readonl
 })
 
 /** Cheapest first; each next model sees only what `accept` refused. */
-export type Cascade = readonly [Model, Model, ...ReadonlyArray<Model>]
+export type Cascade = readonly [Model<any>, Model<any>, ...ReadonlyArray<Model<any>>]
+
+/** The services that a model, or any model of a cascade, needs. */
+export type ModelServices<M> = M extends Model<infer R> ? R : M extends ReadonlyArray<Model<infer R>> ? R : never
 
 /** The checkpointed step of each of an infer's models. */
 export const modelSteps = (name: string, models: ReadonlyArray<Model>): ReadonlyArray<string> =>

@@ -22,8 +22,8 @@ export interface PartitionOptions<in Item, Label extends string> {
   readonly itemsMax?: number
 }
 
-/** Splits a source's items into partitions, the unit of work that a worker leases. */
-export const partition = <From extends Step, const Label extends string = string>(
+/** Splits a source's items into partitions, the unit of work that a worker leases. Without `by` or `tiers` there are no labels to override. */
+export const partition = <From extends Step, const Label extends string = never>(
   source: ReadsSource<From>,
   options: PartitionOptions<ItemOf<From>, Label> = {}
 ): Partitions<ItemOf<From>, ServicesOf<From>, Label> => {

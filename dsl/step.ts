@@ -14,7 +14,7 @@ import type { Message } from "./template.ts"
 import type { Tier } from "./partition.ts"
 import type { SourceLocation, SourceFile } from "./source.ts"
 import type { Verdict } from "./validate.ts"
-import type { Reducer } from "./aggregate.ts"
+import type { Reducer } from "./reducer.ts"
 
 declare const types: unique symbol
 

@@ -31,13 +31,14 @@ export const values = {
 /** A series of upright or lying bars in one colour. */
 export const bars = (color: string) => ({ type: "bar" as const, itemStyle: { color }, emphasis: { disabled: true } }) satisfies BarSeriesOption
 
-/** The mean of its series. */
-export const meanLine: NonNullable<BarSeriesOption["markLine"]> = {
-  silent: true,
-  symbol: "none",
-  data: [{ type: "average" }],
-  lineStyle: { color: "var(--ink)", type: "dashed", width: 1 },
-  label: { position: "insideEndTop", formatter: "mean", color: "var(--ink)", fontSize: 12, textBorderWidth: 0, distance: 2 }
-}
+/** A dashed line at the mean, with its value in words. */
+export const meanLine = (mean: number, words: string) =>
+  ({
+    silent: true,
+    symbol: "none",
+    data: [{ yAxis: mean }],
+    lineStyle: { color: "var(--ink)", type: "dashed", width: 1 },
+    label: { position: "insideEndTop", formatter: () => words, color: "var(--ink)", fontSize: 12, textBorderWidth: 0, distance: 2 }
+  }) satisfies BarSeriesOption["markLine"]
 
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 })

@@ -12,19 +12,21 @@ export interface Drawing {
   readonly width: number
   readonly height: number
   readonly option: EChartsOption
+  /** Fills whatever width and height the page gives it: for plots without text. */
+  readonly isStretched?: boolean
   /** What a pointer resting on a mark is told; null leaves the mark silent. */
   readonly tip: (series: number, datum: number) => string | null
 }
 
 /** The same drawing gives the same text: no ids, no counters, no clock. Colours are the page's variables, so both themes work. */
-export const draw = ({ label, width, height, option, tip }: Drawing): Html => {
+export const draw = ({ label, width, height, option, isStretched, tip }: Drawing): Html => {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height })
   try {
     chart.setOption({ animation: false, ...option })
     const svg = chart.renderToSVGString({ useViewBox: true })
     const start = svg.indexOf(">") + 1
-    const opening = `<svg role="img" aria-label="${escape(label)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`
-    return new Html(`${opening}<title>${escape(label)}</title>${tidy(svg.slice(start), tip)}`)
+    const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"${isStretched === true ? ` preserveAspectRatio="none"` : ""}`
+    return new Html(`<svg role="img" aria-label="${escape(label)}" ${size}><title>${escape(label)}</title>${tidy(svg.slice(start), tip)}`)
   } finally {
     // Until then a timer keeps the process alive.
     chart.dispose()
@@ -40,6 +42,7 @@ const tidy = (svg: string, tip: Drawing["tip"]): string =>
     .replace(/<style[\s\S]*?<\/style>/g, "")
     .replace(/ ?(?:ecmeta_\w+|class|pointer-events)="[^"]*"/g, "")
     .replace(/<rect width="\d+" height="\d+" x="0" y="0" fill="none"><\/rect>/, "")
+    .replace(/style="font:[^"]*?(\d+px)[^"]*"/g, `style="font-size:$1"`)
     .replace(/(style="[^"]*?)font-family:[^;"]*;?/g, "$1")
     .replace(/\n+/g, "")
 

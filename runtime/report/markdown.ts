@@ -23,7 +23,7 @@ const rules: Readonly<Record<string, RendererRule>> = {
     return opening === undefined || opening.markup === "autolink" ? "" : address(opening.attrGet("href"))
   },
   image: (tokens, index) => `${escape(tokens[index]?.content ?? "")}${address(tokens[index]?.attrGet("src"))}`,
-  // The page's own headings end at the third level.
+  // The page itself uses the first two levels.
   heading_open: (tokens, index) => `<h${levelOf(tokens[index]?.tag)}>`,
   heading_close: (tokens, index) => `</h${levelOf(tokens[index]?.tag)}>`,
   table_open: () => `<div class="scroll"><table>`,
@@ -31,6 +31,6 @@ const rules: Readonly<Record<string, RendererRule>> = {
 }
 Object.assign(markdown.renderer.rules, rules)
 
-const levelOf = (tag: string | undefined): number => Math.min(6, Number(tag?.slice(1) ?? 1) + 3)
+const levelOf = (tag: string | undefined): number => Math.min(6, Number(tag?.slice(1) ?? 1) + 2)
 
 const address = (href: string | number | null | undefined): string => ` <span class="address">(${escape(String(href ?? ""))})</span>`

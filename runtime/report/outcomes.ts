@@ -30,6 +30,7 @@ export const plotDispositions = (report: RunReport, width: number): Html => {
     label: `What became of the items: ${parts.map(({ items, word }) => `${count(items)} ${word}`).join(", ")}`,
     width,
     height: 28,
+    isStretched: true,
     option: {
       grid: { left: 0, right: 0, top: 0, bottom: 0 },
       xAxis: { type: "value", show: false, min: 0, max: shown.reduce((sum, part) => sum + part, 0) },
@@ -72,7 +73,7 @@ export const plotCauses = (causes: ReadonlyArray<CauseReport>, width: number): H
           inside: true,
           margin: 0,
           verticalAlign: "bottom",
-          padding: [0, 0, 4, 0],
+          padding: [0, 0, 8, 0],
           color: "var(--ink)",
           fontSize: 12,
           interval: 0,
@@ -85,7 +86,7 @@ export const plotCauses = (causes: ReadonlyArray<CauseReport>, width: number): H
           ...bars(""),
           barWidth: 8,
           data: shown.map(({ kind, items }) => ({ value: items, itemStyle: { color: colours[kind] } })),
-          label: { show: true, position: "right", color: "var(--ink)", fontSize: 12, formatter: ({ dataIndex }) => count(shown[dataIndex]?.items ?? 0) }
+          label: { show: true, position: "right", color: "var(--ink)", fontSize: 12, formatter: ({ dataIndex }: { readonly dataIndex: number }) => count(shown[dataIndex]?.items ?? 0) }
         }
       ]
     },

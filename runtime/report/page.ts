@@ -4,7 +4,7 @@ import type { Html } from "./markup.ts"
 import { renderMarkdown } from "./markdown.ts"
 import { dispositions, openItems, plotDispositions } from "./outcomes.ts"
 import type { RunReport } from "./run-report.ts"
-import { completenessOf, identityOf, moneyOf, plotsOf, tablesOf } from "./sections.ts"
+import { completenessOf, identityOf, moneyOf, plotsOf, tablesOf, valuesOf } from "./sections.ts"
 import { style } from "./style.ts"
 import { clockOf, count, percent } from "./text.ts"
 import type { Clock } from "./text.ts"
@@ -38,6 +38,7 @@ ${headerOf(report, verdict, clock)}
 ${outcomeOf(report)}
 ${wordsOf(report)}
 ${plotsOf(report, clock)}
+${valuesOf(report)}
 <div class="thirds">${completenessOf(report)}${moneyOf(report)}${identityOf(report, clock)}</div>
 ${tablesOf(report)}
 </main>
@@ -51,7 +52,7 @@ const headerOf = (report: RunReport, { tone, status, headline, details }: Verdic
 <p class="over"><span class="chip ${tone}">${status}</span>${
   report.trial ? html`<span class="chip open" title="A run of --limit: its outputs are never released">Trial, never released</span>` : null
 }<b>${report.job}</b><span>for ${clock.moment(report.logicalTime)}</span><span class="soft">${report.run}</span></p>
-<h1>${headline}</h1>
+<h1>${headline.split(/(?<=[,:] )/).map((part) => html`<span>${part}</span>`)}</h1>
 <p class="lead">${details.join(" ")}</p>
 </header>`
 

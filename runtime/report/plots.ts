@@ -42,28 +42,31 @@ export const plotThroughput = (report: RunReport, clock: Clock, width: number): 
 /** Items and seconds of each partition over one another, the slowest first: whether the slow ones are also the large ones. */
 export const plotPartitions = (report: RunReport, width: number): Html => {
   const { partitions } = report
-  // Of the slowest 200 only, a mean would say little about all.
-  const mean = partitions.length === report.partitionCount ? meanLine : undefined
   const names = partitions.map(({ partition, label }) => label ?? `${partition}`)
   const grids = [
-    { left: 44, right: 10, top: 24, height: 78 },
-    { left: 44, right: 10, top: 146, height: 78 }
+    { left: 44, right: 10, top: 28, height: 78 },
+    { left: 44, right: 10, top: 148, height: 78 }
   ]
   const heading = (top: number, text: string) => ({ left: 0, top, text, textStyle: { fontSize: 12, fontWeight: "normal", color: "var(--soft)" } }) as const
-  const series = (index: number, colour: string, data: ReadonlyArray<number | null>) => ({
-    ...bars(colour),
-    xAxisIndex: index,
-    yAxisIndex: index,
-    barCategoryGap: partitions.length > 60 ? "10%" : "30%",
-    data: [...data],
-    ...(mean === undefined ? {} : { markLine: mean })
-  })
+  const series = (index: number, colour: string, data: ReadonlyArray<number | null>, show: (mean: number) => string) => {
+    const known = data.filter((value) => value !== null)
+    const mean = known.reduce((sum, value) => sum + value, 0) / known.length
+    return {
+      ...bars(colour),
+      xAxisIndex: index,
+      yAxisIndex: index,
+      barCategoryGap: partitions.length > 60 ? "10%" : "30%",
+      data: [...data],
+      // Of the slowest 200 only, a mean would say little about all.
+      ...(known.length > 1 && known.length === report.partitionCount ? { markLine: meanLine(mean, `mean ${show(mean)}`) } : {})
+    }
+  }
   return draw({
     label: `Items and seconds of ${plural(partitions.length, "partition")}, the slowest first`,
     width,
     height: 252,
     option: {
-      title: [heading(0, "items"), heading(122, "seconds")],
+      title: [heading(0, "items"), heading(120, "seconds")],
       grid: grids,
       xAxis: [{ ...categories(names), gridIndex: 0, axisLabel: { show: false } }, { ...categories(names), gridIndex: 1 }],
       yAxis: [
@@ -71,8 +74,8 @@ export const plotPartitions = (report: RunReport, width: number): Html => {
         { ...values, gridIndex: 1, minInterval: 0 }
       ],
       series: [
-        series(0, "var(--quiet)", partitions.map(({ items }) => items)),
-        series(1, "var(--accent)", partitions.map(({ seconds }) => seconds))
+        series(0, "var(--quiet)", partitions.map(({ items }) => items), (mean) => count(mean)),
+        series(1, "var(--accent)", partitions.map(({ seconds }) => seconds), duration)
       ]
     },
     tip: (_, index) => {
@@ -90,7 +93,7 @@ export const plotConfidence = ({ step, bins }: RunReport["confidence"][number], 
   return draw({
     label: `Confidence of the answers of ${step}, from 0 to 1`,
     width,
-    height: 170,
+    height: 132,
     option: {
       grid: { left: 44, right: 14, top: 12, bottom: 26 },
       // The bars stand on a hidden axis of categories; the numbers below them are edges of bins, so they have their own.

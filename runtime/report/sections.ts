@@ -12,7 +12,7 @@ import { isComplete, rejectedRows, settledItems } from "./verdict.ts"
 
 /** Every plot that has something to show. */
 export const plotsOf = (report: RunReport, clock: Clock): Html | null => {
-  const plots = [throughput(report, clock), causes(report), partitions(report), ...report.confidence.map(confidence)].filter((plot) => plot !== null)
+  const plots = [throughput(report, clock), causes(report), partitions(report), ...pairs(report.confidence)].filter((plot) => plot !== null)
   return plots.length === 0 ? null : html`<section class="plots" aria-label="Plots">${plots}</section>`
 }
 
@@ -66,15 +66,21 @@ const causes = (report: RunReport): Html | null => {
   })
 }
 
-const confidence = (one: RunReport["confidence"][number]): Html | null => {
-  const answers = one.bins.reduce((sum, items) => sum + items, 0)
-  if (answers === 0) return null
-  return figure({
+// Two low plots share a cell of the grid: beside the partitions there is room for both.
+const pairs = (steps: RunReport["confidence"]): ReadonlyArray<Html> => {
+  const figures = steps.filter(({ bins }) => bins.some((items) => items > 0)).map(confidence)
+  return figures.flatMap((one, index) => (index % 2 === 0 ? [html`<div class="pair">${one}${figures[index + 1] ?? null}</div>`] : []))
+}
+
+const confidence = (one: RunReport["confidence"][number]): Html =>
+  figure({
     title: `Confidence, ${one.step}`,
-    note: `${plural(answers, "answer")}${one.none === 0 ? "" : `, ${count(one.none)} more without`}`,
+    note: `${plural(
+      one.bins.reduce((sum, items) => sum + items, 0),
+      "answer"
+    )} from 0 to 1${one.none === 0 ? "" : `, ${count(one.none)} more without`}`,
     draw: (width) => plotConfidence(one, width)
   })
-}
 
 /** VAL-1 spelled out: two equations with their numbers, and whether they hold. */
 export const completenessOf = (report: RunReport): Html => {
@@ -114,7 +120,7 @@ ${facts([
   ["Spent", html`<b>${dollars(spentUsd)}</b>${budgetUsd > 0 ? html` <span class="soft">${percent(spentUsd, budgetUsd)} of the budget</span>` : null}`],
   ["Estimate", estimateUsd === null ? "unknown" : dollars(estimateUsd)],
   ["Budget", dollars(budgetUsd)],
-  ["An item", manifest === 0 ? none : dollars(spentUsd / manifest)]
+  ["Per item", manifest === 0 ? none : dollars(spentUsd / manifest)]
 ])}</section>`
 }
 
@@ -124,7 +130,8 @@ ${facts([
   ["Run", html`<code>${report.run}</code>`],
   ["Purpose", report.purpose],
   ["Owner", report.owner],
-  ["For", `${report.consumers.join(", ") || "nobody named"} (${report.classification})`],
+  ["Consumers", report.consumers.join(", ") || none],
+  ["Classified", report.classification],
   ["Began", clock.moment(report.startedAt)],
   ["Ended", report.endedAt === null ? "not yet" : clock.moment(report.endedAt)],
   ["Processes", count(report.sessions)],
@@ -132,14 +139,15 @@ ${facts([
   ["Code", html`${report.codeVersions.map((version) => html`<code>${version}</code> `)}`]
 ])}</section>`
 
+/** What the aggregates came to. */
+export const valuesOf = ({ summaries }: RunReport): Html =>
+  html`${summaries.map(({ step, values }) => html`<section class="values"><h2>${step} <span class="soft">aggregate</span></h2>${renderValues(values)}</section>`)}`
+
 /** Everything as numbers; a table without rows isn't there. */
 export const tablesOf = (report: RunReport): Html => html`
-${report.summaries.map(({ step, values }) => html`<section class="values"><h2>${step}</h2>${renderValues(values)}</section>`)}
 ${report.steps.length === 0 ? null : html`<section><h2>Steps</h2>${stepTable(report.steps)}</section>`}
-${report.causes.length === 0 ? null : html`<section><h2>What stopped or marked items</h2>${causeTable(report.causes)}</section>`}
 ${report.rejected.length === 0 ? null : html`<section><h2>Rows set aside</h2>${rejectionTable(report.rejected)}</section>`}
-${
-  report.partitions.length === 0
-    ? null
-    : html`<section><details><summary>Partitions in numbers</summary>${partitionTable(report.partitions)}</details></section>`
-}`
+${report.causes.length === 0 ? null : folded("What stopped or marked items, in numbers", causeTable(report.causes))}
+${report.partitions.length === 0 ? null : folded("Partitions, in numbers", partitionTable(report.partitions))}`
+
+const folded = (title: string, content: Html): Html => html`<section><details><summary>${title}</summary>${content}</details></section>`

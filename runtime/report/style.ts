@@ -4,12 +4,12 @@ import { Html } from "./markup.ts"
 /** For one `<style>` element. */
 export const style = new Html(`
 :root{color-scheme:light dark;
---paper:#fdfdfb;--card:#f5f5f1;--ink:#1d2226;--soft:#5d666f;--line:#dcddd8;--accent:#33689c;--quiet:#9db0c1;
---delivered:#3d7ab3;--skipped:#a2a9ae;--held:#8767ab;--review:#c98a0c;--dead:#bd3d2a;--flag:#7d8a2e;--unfinished:#dfe1de;--open:var(--unfinished);
+--paper:#fdfdfb;--card:#f5f5f1;--ink:#1d2226;--soft:#5d666f;--line:#dcddd8;--accent:#41749f;--quiet:#9db0c1;
+--delivered:#4481b5;--skipped:#a2a9ae;--held:#8767ab;--review:#c98a0c;--dead:#bd3d2a;--flag:#7d8a2e;--unfinished:#dfe1de;--open:var(--unfinished);
 --good:#1c6b4c;--good-back:#dcefe5;--warn:#7a4f00;--warn-back:#f8ebcd;--bad:#a02817;--bad-back:#fae0db}
 @media screen and (prefers-color-scheme:dark){:root{
---paper:#15181b;--card:#1d2125;--ink:#e6e8e9;--soft:#9ba4ac;--line:#31373c;--accent:#6ba3d6;--quiet:#566879;
---delivered:#5b9bd5;--skipped:#737b82;--held:#a68bc9;--review:#dda436;--dead:#e5705c;--flag:#a3b04e;--unfinished:#363d43;
+--paper:#15181b;--card:#1d2125;--ink:#e6e8e9;--soft:#9ba4ac;--line:#31373c;--accent:#5c91c2;--quiet:#566879;
+--delivered:#528ec6;--skipped:#737b82;--held:#a68bc9;--review:#d19d38;--dead:#dd6a56;--flag:#a3b04e;--unfinished:#363d43;
 --good:#83d1ae;--good-back:#173528;--warn:#ecc371;--warn-back:#3a2d10;--bad:#f39a8a;--bad-back:#45201a}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -20,6 +20,7 @@ main{padding-top:clamp(20px,3vw,40px)}
 footer{padding-top:24px;padding-bottom:32px;color:var(--soft);font-size:13px}
 h1,h2,h3,h4,h5,h6,p,ul,ol,dl,dd,figure,pre{margin:0;padding:0}
 h1{font-size:clamp(22px,2.6vw,32px);line-height:1.2;letter-spacing:-.015em;font-weight:650;text-wrap:balance;margin:10px 0 8px}
+h1 span{display:inline-block;white-space:pre-wrap}
 h2{font-size:15px;line-height:1.35;font-weight:650}
 h3,h4,h5,h6{font-size:13px;font-weight:600;margin:14px 0 4px}
 code,pre{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -41,7 +42,7 @@ svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-
 .split,.plots,.thirds{display:grid;grid-template-columns:minmax(0,1fr);gap:26px 28px;margin-top:34px}
 main>section:not(.outcome){margin-top:34px}
 .said>*+*{margin-top:8px}.said p,.said ul,.said ol{max-width:72ch}.said ul,.said ol{padding-left:20px}
-.said>h4{font-size:15px}.said section+section{margin-top:24px}.said pre,.values pre{overflow-x:auto;background:var(--card);border-radius:6px;padding:10px 12px}
+.said :is(h3,h4){font-size:15px}.said section+section{margin-top:24px}.said pre,.values pre{overflow-x:auto;background:var(--card);border-radius:6px;padding:10px 12px}
 .said blockquote{margin:0;padding-left:12px;border-left:3px solid var(--line);color:var(--soft)}.said hr{border:0;border-top:1px solid var(--line)}
 .address{color:var(--soft)}
 .next ol{list-style:none;margin-top:8px;display:grid;gap:10px}
@@ -58,8 +59,10 @@ figure svg{max-width:480px}
 .ids{font-size:13px;margin-top:6px}
 dl{display:grid;gap:3px;margin-top:8px}
 dl div{display:grid;grid-template-columns:minmax(84px,auto) minmax(0,1fr);gap:12px}
-.thirds dl div{grid-template-columns:84px minmax(0,1fr)}
-.values dl{max-width:420px}.values dl div{grid-template-columns:minmax(0,1fr) auto;border-bottom:1px solid var(--line);padding-bottom:3px}
+.thirds dl div{grid-template-columns:92px minmax(0,1fr)}
+.blocks-of{display:flex;flex-wrap:wrap;gap:4px 44px}.blocks-of>div{min-width:min(100%,210px);max-width:100%}.blocks-of h4{margin:8px 0 -4px}
+.values dl{gap:0}.values dl div{grid-template-columns:minmax(0,1fr) auto;border-bottom:1px solid var(--line);padding:5px 0}
+.values h2 .soft{font-weight:400}
 .values dd{text-align:right}
 dt{color:var(--soft)}
 .meter{position:relative;height:10px;border-radius:5px;background:var(--unfinished);margin:10px 0 12px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
@@ -70,22 +73,24 @@ th,td{text-align:left;vertical-align:baseline;padding:5px 18px 5px 0;border-bott
 th{font-weight:500;color:var(--soft);font-size:13px}
 th:last-child,td:last-child{padding-right:0}
 .number{text-align:right;white-space:nowrap}
-table.narrow{width:auto;min-width:min(100%,420px)}
-.said table{width:auto}
+table.narrow{width:auto;min-width:min(100%,210px)}details table.narrow{min-width:min(100%,460px)}
+.said table,.values table{width:auto}.values table{min-width:100%}.pair{display:grid;gap:16px;align-content:start}.pair figcaption{margin-bottom:4px}
 .scroll{overflow-x:auto}
 .places td:first-child{width:32%}
 .places th{color:var(--ink);padding-top:12px}
 summary{cursor:pointer;font-weight:600}
 @media (max-width:559.9px){
 .blocks thead{display:none}.blocks tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
-.blocks td{display:grid;grid-template-columns:104px minmax(0,1fr);gap:10px;padding:1px 0;border:0;text-align:left;white-space:normal}
-.blocks td::before{content:attr(data-title);color:var(--soft);font-size:13px}
+.blocks-of>div{width:100%}
+.blocks tbody{display:block}
+.blocks td{display:block;position:relative;padding:1px 0 1px 114px;border:0;text-align:left;white-space:normal}
+.blocks td::before{content:attr(data-title);position:absolute;left:0;color:var(--soft);font-size:13px;width:104px}
 .places tr,.places td,.places th{display:block;width:auto!important;padding-right:0}.places td:first-child{border:0;padding-bottom:0}
 }
 @media print,(min-width:760px){
 .wide{display:block}.slim{display:none}
-.split{grid-template-columns:minmax(0,1.3fr) minmax(0,1fr)}.split>:only-child{grid-column:1/-1}
-.plots{grid-template-columns:repeat(2,minmax(0,1fr))}.double{grid-column:span 2}
+.split{grid-template-columns:minmax(0,1.15fr) minmax(0,1fr)}.split>:only-child{grid-column:1/-1}
+.plots{grid-template-columns:repeat(2,minmax(0,1fr))}.double{grid-column:span 2}.plots{grid-auto-flow:dense}
 .thirds{grid-template-columns:repeat(2,minmax(0,1fr))}
 figure svg{max-width:none}
 }

@@ -2,6 +2,7 @@
 import { clip, html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { facts, table } from "./tables.ts"
+import type { Column } from "./tables.ts"
 import { none, plain } from "./text.ts"
 
 type Scalar = string | number | bigint | boolean | null
@@ -16,9 +17,9 @@ export const renderValues = (values: unknown): Html => {
   const entries = Object.entries(values)
   const single = entries.filter(isSingle)
   const rest = entries.filter((entry) => !isSingle(entry))
-  return html`${single.length === 0 ? null : facts(single.map(([name, value]) => [name, show(value)]))}${rest.map(
-    ([name, value]) => html`<h4>${name}</h4>${valueOf(value)}`
-  )}${entries.length === 0 ? json(values) : null}`
+  return html`<div class="blocks-of">${single.length === 0 ? null : html`<div>${facts(single.map(([name, value]) => [name, show(value)]))}</div>`}${rest.map(
+    ([name, value]) => html`<div><h4>${name}</h4>${valueOf(value)}</div>`
+  )}${entries.length === 0 ? json(values) : null}</div>`
 }
 
 const valueOf = (value: unknown): Html => {
@@ -45,13 +46,13 @@ const pairsOf = (values: Flat): Html =>
   )
 
 /** `[{ topic: "spam", items: 12 }, …]` */
-const rowsOf = (rows: ReadonlyArray<Flat>): Html => capped(rows, (shown) => table(columnsOf(shown), shown))
+const rowsOf = (rows: ReadonlyArray<Flat>): Html => capped(rows, (shown) => tableOf(columnsOf(shown), shown))
 
 /** `{ spam: { precision: 0.9, recall: 0.8 }, … }` */
 const matrixOf = (entries: ReadonlyArray<readonly [string, Flat]>): Html =>
   capped(entries, (shown) => {
     const columns = columnsOf(shown.map(([, row]) => row))
-    return table<readonly [string, Flat]>(
+    return tableOf<readonly [string, Flat]>(
       [
         { title: "Name", cell: ([name]) => html`<b>${name}</b>` },
         ...columns.map((column) => ({ ...column, cell: ([, row]: readonly [string, Flat]) => column.cell(row) }))
@@ -59,6 +60,9 @@ const matrixOf = (entries: ReadonlyArray<readonly [string, Flat]>): Html =>
       shown
     )
   })
+
+// Up to four columns of short values fit on a phone as they are.
+const tableOf = <Row>(columns: ReadonlyArray<Column<Row>>, rows: ReadonlyArray<Row>): Html => table(columns, rows, columns.length <= 4)
 
 const columnsOf = (rows: ReadonlyArray<Flat>) =>
   [...new Set(rows.flatMap((row) => Object.keys(row)))].map((title) => ({
@@ -84,5 +88,5 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
 const isFlat = (value: unknown): value is Flat => isObject(value) && Object.keys(value).length > 0 && Object.values(value).every(isScalar)
 const isTable = (value: unknown): value is ReadonlyArray<Flat> => Array.isArray(value) && value.length > 0 && value.every(isFlat)
-const isSingle = (entry: readonly [string, unknown]): entry is readonly [string, Scalar] => isScalar(entry[1])
-const isFlatEntry = (entry: readonly [string, unknown]): entry is readonly [string, Flat] => isFlat(entry[1])
+const isSingle = (entry: [string, unknown]): entry is [string, Scalar] => isScalar(entry[1])
+const isFlatEntry = (entry: [string, unknown]): entry is [string, Flat] => isFlat(entry[1])

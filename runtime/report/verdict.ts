@@ -20,7 +20,9 @@ export const verdictOf = (report: RunReport, clock: Clock): Verdict => {
   const { dead, review, held } = report.dispositions
   const isDone = report.status === "done"
   const tone = report.status === "failed" || (isDone && !isComplete(report)) ? "bad" : isDone && dead + review + held === 0 ? "good" : "open"
-  return { tone, status: statuses[report.status] ?? report.status, headline: headline(report), details: details(report, clock) }
+  const word = statuses[report.status] ?? report.status
+  const status = isDone && tone === "open" ? `${word}, ${count(dead + review + held)} to look at` : word
+  return { tone, status, headline: headline(report), details: details(report, clock) }
 }
 
 /** Rows set aside before the manifest. */

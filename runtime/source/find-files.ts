@@ -52,6 +52,8 @@ const match = async (format: string, pattern: string, ignore: ReadonlyArray<stri
   const literal = await fs.promises.stat(pattern).catch((cause: unknown) => cause)
   if (literal instanceof fs.Stats) {
     if (literal.isDirectory()) throw failure("directory", format, pattern)
+    // Opening a pipe would wait for a writer, and what came out of it couldn't be read a second time.
+    if (!literal.isFile()) throw failure("format", format, pattern, "not a regular file. Write its content to one, and read that")
     return [path.resolve(pattern)]
   }
   if (!isDynamicPattern(pattern)) throw fileError(format, pattern, literal)
@@ -64,8 +66,8 @@ const match = async (format: string, pattern: string, ignore: ReadonlyArray<stri
   return links.length === 0 ? absolute : withoutAliases(absolute)
 }
 
-const failure = (reason: SourceError["reason"], format: string, shown: string): SourceError =>
-  new SourceError({ reason, format, path: shown, detail: "", directory: process.cwd() })
+const failure = (reason: SourceError["reason"], format: string, shown: string, detail = ""): SourceError =>
+  new SourceError({ reason, format, path: shown, detail, directory: process.cwd() })
 
 /**
  * The file system as tinyglobby sees it. By itself it passes over folders that it may not open and links that lead nowhere;

@@ -31,9 +31,8 @@ const openText = Effect.fn("Source.openText")(function* (format: string, file: F
     (open) => Effect.promise(() => open.close())
   )
   const start = Buffer.alloc(4)
-  const isRegular = yield* Effect.tryPromise({ try: async () => (await handle.stat()).isFile(), catch: failed })
   const { bytesRead } = yield* Effect.tryPromise({ try: () => handle.read(start, 0, 4, 0), catch: failed })
-  const mistake = isRegular ? mistakeIn(start.subarray(0, bytesRead), file.shown) : "not a regular file. Write it to a file first"
+  const mistake = mistakeIn(start.subarray(0, bytesRead), file.shown)
   if (mistake === null) return handle
   return yield* new SourceError({ reason: "format", format, path: file.shown, detail: mistake, directory: process.cwd() })
 })

@@ -126,9 +126,9 @@ const readCauses = async (db: Db) => {
 
 const readPartitionReport = async (db: Db) => {
   const { rows } = await sql<{ partition: number; label: string | null; items: number; weight: number; seconds: number | null }>`
-    select place.partition_no as partition, label, items, weight, epoch_ms(done_at - leased_at) / 1000.0 as seconds
+    select place.partition_no as "partition", label, items, weight, epoch_ms(done_at - leased_at) / 1000.0 as seconds
     from (select * exclude (label) from state.partitions) place left join payload.labels using (partition_no)
-    order by seconds desc nulls last, partition limit ${partitionsMax}`.execute(db)
+    order by seconds desc nulls last, place.partition_no limit ${partitionsMax}`.execute(db)
   const { rows: skew } = await sql<{ count: number; items: number | null; weight: number | null }>`
     select count(*) as count, max(items) / nullif(avg(items), 0) as items, max(weight) / nullif(avg(weight), 0) as weight from state.partitions`.execute(db)
   const all = skew[0]
@@ -141,10 +141,10 @@ const readThroughput = async (db: Db) => {
     select min(completed_at) as first, epoch_ms(max(completed_at) - min(completed_at)) / 1000.0 as seconds from state.checkpoints where disposition is not null`.execute(db)
   const seconds = span[0]?.seconds ?? 0
   const bucket = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600].find((length) => seconds / length < bucketsMax) ?? 7_200
-  const { rows } = await sql<{ at: Date; items: number }>`
-    select time_bucket(${`${bucket} seconds`}::interval, completed_at) as at, count(distinct seq) as items
-    from state.checkpoints where disposition is not null group by at order by at`.execute(db)
-  return { throughput: rows.map(({ at, items }) => ({ at: at.toISOString(), items })), throughputBucketSeconds: bucket }
+  const { rows } = await sql<{ start: Date; items: number }>`
+    select time_bucket(${`${bucket} seconds`}::interval, completed_at) as start, count(distinct seq) as items
+    from state.checkpoints where disposition is not null group by start order by start`.execute(db)
+  return { throughput: rows.map(({ start, items }) => ({ at: start.toISOString(), items })), throughputBucketSeconds: bucket }
 }
 
 const bins = 20

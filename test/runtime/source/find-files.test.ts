@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 
 import * as Effect from "effect/Effect"
@@ -79,6 +80,11 @@ describe("finding files", () => {
     expect((await refuse("inbox/")).message).toBe(
       'inbox/ is a directory, and jsonl(…) reads files. Write a glob, such as "inbox/**/*.jsonl".'
     )
+  })
+
+  it.skipIf(process.platform === "win32")("refuses a pipe instead of waiting for its writer", async () => {
+    execFileSync("mkfifo", ["pipe.jsonl"])
+    expect((await refuse("pipe.jsonl")).message).toBe("pipe.jsonl: not a regular file. Write its content to one, and read that")
   })
 
   it("[PAR-1] every pattern must match: half of an input that isn't there stops the run", async () => {

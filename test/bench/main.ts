@@ -1,0 +1,33 @@
+/**
+ * Benchmarks: `npm run bench` (a million items, start-up, analyst), `npm run bench -- ten-million`, or one by name.
+ * Machines are noisy: each figure stands beside a ceiling measured in the same run.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as path from "node:path"
+
+import { benchLargeRun } from "./large-run.ts"
+import { benchResume } from "./resume-run.ts"
+import { benchStartUp } from "./start-up.ts"
+
+const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  "start-up": benchStartUp,
+  million: (folder) => benchLargeRun(folder, 1_000_000),
+  resume: (folder) => benchResume(folder, 1_000_000),
+  "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
+  // For a quick look while working on something.
+  small: (folder) => benchLargeRun(folder, 100_000)
+}
+
+const chosen = process.argv.slice(2)
+for (const name of chosen.length > 0 ? chosen : ["start-up", "million", "resume"]) {
+  const bench = benches[name]
+  if (bench === undefined) throw new Error(`There is no bench "${name}": ${Object.keys(benches).join(", ")}`)
+  const folder = mkdtempSync(path.join(process.env["BENCH_DIR"] ?? tmpdir(), "nightshift-bench-"))
+  console.log(`\n## ${name}`)
+  try {
+    await bench(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
