@@ -3,16 +3,7 @@ import type { Kysely, Simplify } from "kysely"
 
 import type { Columns } from "./columns.ts"
 import type { Reducer } from "./reducer.ts"
-import {
-  makeStep,
-  type AnswerOf,
-  type ItemOf,
-  type OutputOf,
-  type ReadsAnswers,
-  type ServicesOf,
-  type Step,
-  type Summary
-} from "./step.ts"
+import { makeStep, type AnswerOf, type ItemOf, type OutputOf, type ReadsAnswers, type ServicesOf, type Step, type Summary } from "./step.ts"
 
 /** What an aggregate may query: the answers that reached it, and the items to join them with by `item_key`. */
 export interface Database<Item, Output> {

@@ -12,11 +12,12 @@ type Column = string | number | bigint | boolean | Date | null
 /** A column holds what JSON holds: a date as ISO text, a bigint as digits. */
 type Stored<A> = A extends Date | bigint ? string : A
 /** A missing key is NULL in a column. `{} extends Pick<…>` asks "may the key be missing?", which the field's own type doesn't tell. */
-type FieldOf<Output, K extends keyof Output> = {} extends Pick<Output, K>
-  ? Exclude<Output[K], undefined> | null
-  : undefined extends Output[K]
+type FieldOf<Output, K extends keyof Output> =
+  {} extends Pick<Output, K>
     ? Exclude<Output[K], undefined> | null
-    : Output[K]
+    : undefined extends Output[K]
+      ? Exclude<Output[K], undefined> | null
+      : Output[K]
 
 /** Values of one kind keep their type, literal unions included. A list, a mixed union, or a struct that may be missing is JSON. */
 type ColumnOf<A> = [A] extends [Column]
@@ -54,11 +55,13 @@ type IsStruct<A> = [A] extends [Column | ReadonlyArray<unknown>]
  */
 export type Columns<Output, Prefix extends string = ""> = Simplify<
   {
-    readonly [K in keyof Output & string as string extends K
-      ? never
-      : true extends IsStruct<FieldOf<Output, K>> | IsFunction<Output[K]>
+    readonly [
+      K in keyof Output & string as string extends K
         ? never
-        : `${Prefix}${K}`]-?: ColumnOf<FieldOf<Output, K>>
+        : true extends IsStruct<FieldOf<Output, K>> | IsFunction<Output[K]>
+          ? never
+          : `${Prefix}${K}`
+    ]-?: ColumnOf<FieldOf<Output, K>>
   } & UnionToIntersection<
     {
       [K in keyof Output & string]: string extends K
@@ -94,7 +97,9 @@ export interface JsonSchema {
 export const jsonSchemaOf = (schema: PlainSchema): JsonSchema => {
   const document = Schema.toJsonSchemaDocument(schema)
   const definitions = document.definitions as Readonly<Record<string, JsonSchema>>
-  return Object.keys(definitions).length === 0 ? (document.schema as JsonSchema) : { ...(document.schema as JsonSchema), $defs: definitions }
+  return Object.keys(definitions).length === 0
+    ? (document.schema as JsonSchema)
+    : { ...(document.schema as JsonSchema), $defs: definitions }
 }
 
 /** Flattens a struct to columns joined by `_`, as `Columns` does. */
@@ -121,13 +126,16 @@ export const unstoredColumns = (schema: PlainSchema): ReadonlyArray<string> => {
 const decodedColumns = (schema: PlainSchema): ReadonlyArray<FlatColumn> => columnsOf(jsonSchemaOf(Schema.toType(schema)))
 
 /** Whether whatever the schema allows is an object. */
-export const allowsObjectsOnly = (schema: JsonSchema): boolean => alternatives(schema, schema.$defs ?? {}).every(({ type }) => type === "object")
+export const allowsObjectsOnly = (schema: JsonSchema): boolean =>
+  alternatives(schema, schema.$defs ?? {}).every(({ type }) => type === "object")
 
 type Definitions = NonNullable<JsonSchema["$defs"]>
 
 const flatten = (schema: JsonSchema, definitions: Definitions, path: ReadonlyArray<string>): ReadonlyArray<FlatColumn> => {
   const structs = alternatives(schema, definitions)
-  const names = Object.keys(structs[0]?.properties ?? {}).filter((name) => structs.every(({ properties }) => properties?.[name] !== undefined))
+  const names = Object.keys(structs[0]?.properties ?? {}).filter((name) =>
+    structs.every(({ properties }) => properties?.[name] !== undefined)
+  )
   return names.flatMap((name): ReadonlyArray<FlatColumn> => {
     const all = distinct(structs.flatMap(({ properties }) => alternatives(properties?.[name] ?? {}, definitions)))
     const values = all.filter(({ type }) => type !== "null")
@@ -161,7 +169,9 @@ const isStruct = ({ type, properties, allOf }: JsonSchema): boolean => type === 
 const scalarOf = (schemas: ReadonlyArray<JsonSchema>): FlatColumn["type"] => {
   // NaN and the infinities are text in JSON, and numbers to a database that casts it.
   const hasNumber = schemas.some(({ type }) => type === "number")
-  const kinds = new Set(schemas.filter((schema) => !(hasNumber && isNonFinite(schema))).map(({ type }) => (type === "integer" ? "number" : type)))
+  const kinds = new Set(
+    schemas.filter((schema) => !(hasNumber && isNonFinite(schema))).map(({ type }) => (type === "integer" ? "number" : type))
+  )
   const [kind] = kinds
   return kinds.size === 1 && (kind === "string" || kind === "number" || kind === "boolean") ? kind : "json"
 }

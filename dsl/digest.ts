@@ -7,7 +7,7 @@ export const canonicalJson = (value: unknown): string => JSON.stringify(value, (
 
 const sorted = (value: unknown): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
     : value
 
 /** The first 32 hex digits (128 bits) of SHA-256 over the canonical JSON. */

@@ -22,8 +22,27 @@ export { csv, files, jsonl, parquet, sql, stream } from "./source.ts"
 export type { RunContext, SourceFile, SourceOptions } from "./source.ts"
 export { definitionOf } from "./step.ts"
 export type {
-  Answer, Answers, AggregateDefinition, Definition, Eventually, InferDefinition, JoinDefinition, Override, PartitionDefinition, Partitions,
-  PlainSchema, Report, ReportDefinition, RuleDefinition, Source, SourceDefinition, SourceFormat, Step, Summary, ValidateDefinition, WhenDefinition
+  Answer,
+  Answers,
+  AggregateDefinition,
+  Definition,
+  Eventually,
+  InferDefinition,
+  JoinDefinition,
+  Override,
+  PartitionDefinition,
+  Partitions,
+  PlainSchema,
+  Report,
+  ReportDefinition,
+  RuleDefinition,
+  Source,
+  SourceDefinition,
+  SourceFormat,
+  Step,
+  Summary,
+  ValidateDefinition,
+  WhenDefinition
 } from "./step.ts"
 export { dataOf, each, given, promptShape, render, system, user } from "./template.ts"
 export type { Data, Message, Shape } from "./template.ts"

@@ -20,11 +20,7 @@ import type { Message } from "./template.ts"
 type Messages = readonly [Message, ...ReadonlyArray<Message>]
 
 /** The output is an object, so that its fields are an analyst's columns. */
-type StructSchema<S extends PlainSchema> = S["Type"] extends ReadonlyArray<unknown>
-  ? NotAStruct
-  : S["Type"] extends object
-    ? S
-    : NotAStruct
+type StructSchema<S extends PlainSchema> = S["Type"] extends ReadonlyArray<unknown> ? NotAStruct : S["Type"] extends object ? S : NotAStruct
 type NotAStruct = "The output is a Schema.Struct: its fields become the columns that analysts query"
 
 /** A prompt for rows of this kind. Kept apart from `P` so that the parameter is typed by context and `P` keeps the services. */
@@ -35,9 +31,9 @@ type Acceptance<M, From, Output> = M extends Cascade
   ? { readonly accept: (answer: Answer<ItemOf<From>, Output>) => boolean }
   : { readonly accept?: "accept chooses between models: give model a list, or drop accept" }
 
-type Overrides<From> = {
-  readonly [Label in LabelOf<From>]?: { readonly model?: Model<any>; readonly prompt?: Prompt<RowOf<From>> }
-}
+type Overrides<From> = [LabelOf<From>] extends [never]
+  ? Readonly<Record<string, "Only partitions have labels: read partition(source, { by }) or { tiers } here">>
+  : { readonly [Label in LabelOf<From>]?: { readonly model?: Model<any>; readonly prompt?: Prompt<RowOf<From>> } }
 type OverrideServices<O> = {
   [Label in keyof O]:
     | (O[Label] extends { readonly model: infer M } ? ModelServices<M> : never)

@@ -57,7 +57,11 @@ interface LocalOptions {
 }
 
 /** An embedded model: a function of your own. It costs nothing and runs in the run's process. */
-export const local = <F extends LocalFunction>(name: string, answer: F & LocalFunction, options: LocalOptions = {}): Model<Services<F>> => ({
+export const local = <F extends LocalFunction>(
+  name: string,
+  answer: F & LocalFunction,
+  options: LocalOptions = {}
+): Model<Services<F>> => ({
   engine: "local",
   name,
   tier: "realtime",

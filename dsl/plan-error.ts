@@ -8,6 +8,9 @@ export interface PlanFault {
   readonly remedy: string
 }
 
+/** None, or the one fault. */
+export const faultUnless = (holds: boolean, fault: PlanFault): ReadonlyArray<PlanFault> => (holds ? [] : [fault])
+
 /** All faults of one job at once. */
 export class PlanError extends Error {
   readonly _tag = "PlanError"

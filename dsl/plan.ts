@@ -2,12 +2,12 @@
 import * as Duration from "effect/Duration"
 
 import { checkJob } from "./check-job.ts"
-import { columnsOf, jsonSchemaOf, type FlatColumn, type JsonSchema } from "./columns.ts"
+import { jsonSchemaOf, storedColumns, type FlatColumn, type JsonSchema } from "./columns.ts"
 import { digest } from "./digest.ts"
 import type { Classification, Job } from "./job.ts"
 import { modelSteps, type Model } from "./model.ts"
 import { PlanError } from "./plan-error.ts"
-import { definitionOf, type Definition, type InferDefinition, type Step } from "./step.ts"
+import { definitionOf, type AggregateDefinition, type Definition, type InferDefinition, type Step } from "./step.ts"
 import type { Verdict } from "./validate.ts"
 
 /** A model as the plan knows it. */
@@ -31,8 +31,20 @@ interface PlannedBase {
 
 export type PlannedStep = PlannedBase &
   (
-    | { readonly kind: "source"; readonly format: string; readonly location: string; readonly schemaDigest: string; readonly columns: ReadonlyArray<FlatColumn> }
-    | { readonly kind: "partition"; readonly strategy: "hash" | "by" | "tiers" | "weight"; readonly itemsMax: number | null; readonly codeDigest: string }
+    | {
+        readonly kind: "source"
+        readonly format: string
+        readonly location: string
+        readonly schemaDigest: string
+        readonly columns: ReadonlyArray<FlatColumn>
+        readonly codeDigest: string
+      }
+    | {
+        readonly kind: "partition"
+        readonly strategy: "hash" | "by" | "tiers" | "weight"
+        readonly itemsMax: number | null
+        readonly codeDigest: string
+      }
     | { readonly kind: "when"; readonly codeDigest: string }
     | {
         readonly kind: "infer"
@@ -46,13 +58,25 @@ export type PlannedStep = PlannedBase &
         readonly reuse: boolean
         readonly codeDigest: string
       }
-    | { readonly kind: "validate"; readonly rules: ReadonlyArray<{ readonly name: string; readonly orElse: Verdict; readonly codeDigest: string }> }
+    | {
+        readonly kind: "validate"
+        readonly rules: ReadonlyArray<{ readonly name: string; readonly orElse: Verdict; readonly codeDigest: string }>
+      }
     | { readonly kind: "join"; readonly branches: ReadonlyArray<string> }
-    | { readonly kind: "aggregate"; readonly how: "reducers" | "query"; readonly values: ReadonlyArray<string>; readonly codeDigest: string }
+    | {
+        readonly kind: "aggregate"
+        readonly how: "reducers" | "query"
+        readonly values: ReadonlyArray<string>
+        readonly codeDigest: string
+      }
     | { readonly kind: "report"; readonly codeDigest: string }
   )
 
-/** The compiled job. Equal jobs give equal text, whatever order their fields were written in. */
+/**
+ * The compiled job. Its digests follow what an author writes: the source text of callbacks, the schemas, and all data. They can't
+ * see what a callback only refers to, such as a constant or an imported function, nor into one that `Effect.fn` or `bind` made:
+ * that is the code version's to tell.
+ */
 export interface Plan {
   readonly format: 1
   readonly job: string
@@ -66,7 +90,7 @@ export interface Plan {
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
-  /** Over all of the above. A run resumes without asking only under an equal digest. */
+  /** Over all of the above, whatever order fields and steps were written in. A run resumes without asking only under an equal digest. */
   readonly digest: string
 }
 
@@ -81,7 +105,7 @@ export const compile = (job: Job): Plan => {
     owner,
     purpose,
     classification,
-    consumers: consumers ?? [],
+    consumers: (consumers ?? []).toSorted(),
     schedule:
       schedule === undefined
         ? null
@@ -96,7 +120,7 @@ export const compile = (job: Job): Plan => {
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }
-  return { ...plan, digest: digest(plan) }
+  return { ...plan, digest: digest({ ...plan, steps: plan.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) }) }
 }
 
 /** Every reached step after the steps it reads; ties in the author's order. */
@@ -113,7 +137,8 @@ export const stepsInOrder = (job: Job): ReadonlyArray<Step> => {
 
 /** Whether a step hands rows to nobody: aggregates and reports don't take rows away. */
 export const isTerminal = (job: Job, step: Step): boolean =>
-  rowKinds.has(step.kind) && ![...job.names.keys()].some((reader) => rowKinds.has(reader.kind) && definitionOf(reader).reads.includes(step as never))
+  rowKinds.has(step.kind) &&
+  ![...job.names.keys()].some((reader) => rowKinds.has(reader.kind) && definitionOf(reader).reads.includes(step as never))
 
 const rowKinds = new Set<Definition["kind"]>(["when", "infer", "validate", "join"])
 
@@ -121,8 +146,9 @@ const rowKinds = new Set<Definition["kind"]>(["when", "infer", "validate", "join
 export const modelVersion = (model: Model): string | null =>
   model.engine === "local" ? (model.version ?? `fn-${codeDigest(model.answer).slice(0, 12)}`) : null
 
-/** The digest of a callback's source text; two closures of one text over different values are the same to it. */
-const codeDigest = (...callbacks: ReadonlyArray<unknown>): string => digest(callbacks.map((callback) => (callback === undefined ? null : String(callback))))
+/** The digest of callbacks' source texts; two closures of one text over different values are the same to it. */
+const codeDigest = (...callbacks: ReadonlyArray<unknown>): string => digest(callbacks.map(sourceOf))
+const sourceOf = (callback: unknown): string | null => (callback === undefined ? null : String(callback))
 
 const planModel = (step: string, model: Model): PlannedModel => ({
   step,
@@ -140,14 +166,14 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     ...base,
     kind: "infer",
     models: definition.models.map((model, index) => planModel(steps[index] ?? base.name, model)),
-    overrides: Object.entries(definition.overrides).map(([label, { model, prompt }]) => ({
+    overrides: byName(definition.overrides).map(([label, { model, prompt }]) => ({
       label,
       model: model === undefined ? null : planModel(base.name, model),
       codeDigest: codeDigest(prompt)
     })),
     promptDigest: promptDigest(definition),
     schema,
-    columns: columnsOf(schema),
+    columns: storedColumns(definition.output),
     maxTokens: definition.maxTokens ?? null,
     temperature: definition.temperature ?? null,
     reuse: definition.reuse,
@@ -159,31 +185,65 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
 export const promptDigest = (definition: InferDefinition, prompt: unknown = definition.prompt): string =>
   digest({ source: String(prompt), schema: jsonSchemaOf(definition.output) })
 
+const planAggregate = (base: PlannedBase, { query, reducers = {} }: AggregateDefinition): PlannedStep => {
+  const named = byName(reducers)
+  return {
+    ...base,
+    kind: "aggregate",
+    how: query ? "query" : "reducers",
+    values: named.map(([name]) => name),
+    codeDigest: query
+      ? codeDigest(query)
+      : digest(named.map(([name, { id, start, reads }]) => [name, id ?? sourceOf(start), sourceOf(reads)]))
+  }
+}
+
+/** The fields of a record whose order means nothing. */
+const byName = <A>(record: Readonly<Record<string, A>>): ReadonlyArray<readonly [string, A]> =>
+  Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1))
+
 const planStep = (job: Job, step: Step): PlannedStep => {
   const definition = definitionOf(step)
   const nameOf = (of: Step): string => job.names.get(of) ?? of.kind
   const base = { name: nameOf(step), reads: definition.reads.map(nameOf), terminal: isTerminal(job, step) }
   switch (definition.kind) {
     case "source": {
-      const { format, location, schema } = definition
-      const json = jsonSchemaOf(schema)
-      return { ...base, kind: "source", format, location: typeof location === "function" ? String(location) : JSON.stringify(location), schemaDigest: digest(json), columns: columnsOf(json) }
+      const { format, location, schema, keyOf, parse } = definition
+      return {
+        ...base,
+        kind: "source",
+        format,
+        location: typeof location === "function" ? String(location) : JSON.stringify(location),
+        schemaDigest: digest(jsonSchemaOf(schema)),
+        columns: storedColumns(schema),
+        codeDigest: codeDigest(keyOf, parse)
+      }
     }
     case "partition": {
       const { by, tiers, weight, itemsMax } = definition
       const strategy = by ? "by" : tiers ? "tiers" : weight ? "weight" : "hash"
-      return { ...base, kind: "partition", strategy, itemsMax: itemsMax ?? null, codeDigest: digest([codeDigest(by, tiers?.size, weight), tiers?.tiers ?? null]) }
+      return {
+        ...base,
+        kind: "partition",
+        strategy,
+        itemsMax: itemsMax ?? null,
+        codeDigest: digest([codeDigest(by, tiers?.size, weight), tiers?.tiers ?? null])
+      }
     }
     case "when":
       return { ...base, kind: "when", codeDigest: codeDigest(definition.test) }
     case "infer":
       return planInfer(base, definition)
     case "validate":
-      return { ...base, kind: "validate", rules: definition.rules.map(({ name, orElse, pass }) => ({ name, orElse, codeDigest: codeDigest(pass) })) }
+      return {
+        ...base,
+        kind: "validate",
+        rules: definition.rules.map(({ name, orElse, pass }) => ({ name, orElse, codeDigest: codeDigest(pass) }))
+      }
     case "join":
       return { ...base, kind: "join", branches: definition.branchNames }
     case "aggregate":
-      return { ...base, kind: "aggregate", how: definition.query ? "query" : "reducers", values: Object.keys(definition.reducers ?? {}), codeDigest: codeDigest(definition.query, ...Object.values(definition.reducers ?? {})) }
+      return planAggregate(base, definition)
     case "report":
       return { ...base, kind: "report", codeDigest: codeDigest(definition.text) }
   }

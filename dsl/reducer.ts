@@ -4,6 +4,8 @@ import { ExactSum } from "./exact-sum.ts"
 /** A fold over answers, one at a time, so that ten million need no more memory than ten. Order: the manifest's. */
 export interface Reducer<in Row, out Value> {
   readonly start: () => Fold<Row, Value>
+  /** Stands for `start` in the plan's digest. Default: its source text, which a reformatted package would change. */
+  readonly id?: string
   /** The callback behind `start`, if it has one: its source text belongs to the plan's digest. */
   readonly reads?: (row: Row) => unknown
 }
@@ -14,6 +16,7 @@ interface Fold<in Row, out Value> {
 
 /** How many answers. */
 export const count: Reducer<unknown, number> = {
+  id: "count",
   start: () => {
     let total = 0
     return { add: () => void total++, value: () => total }
@@ -22,6 +25,7 @@ export const count: Reducer<unknown, number> = {
 
 /** How many answers of each key; a key that never came reads as 0, and is absent from the JSON. */
 export const countBy = <Row, const Key extends string>(key: (row: Row) => Key): Reducer<Row, Readonly<Record<Key, number>>> => ({
+  id: "countBy",
   reads: key,
   start: () => {
     const counts = new Map<Key, number>()
@@ -42,10 +46,10 @@ export const countBy = <Row, const Key extends string>(key: (row: Row) => Key): 
 const zeroWhereAbsent = <Key extends string>(counts: ReadonlyMap<Key, number>): Readonly<Record<Key, number>> => {
   const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1))
   // Without a prototype: "constructor" is a key like any other.
-  const known: Record<string, number> = Object.assign(Object.create(null), Object.fromEntries(sorted))
+  const known: Readonly<Record<Key, number>> = Object.assign(Object.create(null), Object.fromEntries(sorted))
   return new Proxy(known, {
     get: (target, key) => {
-      if (typeof key === "string") return target[key] ?? 0
+      if (typeof key === "string") return Reflect.get(target, key) ?? 0
       return key === Symbol.toPrimitive ? () => JSON.stringify(target) : undefined
     }
   })
@@ -53,6 +57,7 @@ const zeroWhereAbsent = <Key extends string>(counts: ReadonlyMap<Key, number>): 
 
 /** The arithmetic mean; null over no answers. Values that aren't finite are left out. */
 export const mean = <Row>(value: (row: Row) => number): Reducer<Row, number | null> => ({
+  id: "mean",
   reads: value,
   start: () => {
     const total = new ExactSum()
@@ -71,6 +76,7 @@ export const mean = <Row>(value: (row: Row) => number): Reducer<Row, number | nu
 
 /** The sum; 0 over no answers. Values that aren't finite are left out. */
 export const sum = <Row>(value: (row: Row) => number): Reducer<Row, number> => ({
+  id: "sum",
   reads: value,
   start: () => {
     const total = new ExactSum()

@@ -1,5 +1,14 @@
 /** The text that people read when a run is done. */
-import { makeStep, type Eventually, type ReadsSummary, type Report, type Services, type ServicesOf, type Step, type ValuesOf } from "./step.ts"
+import {
+  makeStep,
+  type Eventually,
+  type ReadsSummary,
+  type Report,
+  type Services,
+  type ServicesOf,
+  type Step,
+  type ValuesOf
+} from "./step.ts"
 
 type Text<Values> = (values: Values) => Eventually<string>
 

@@ -49,10 +49,7 @@ type Fields = Schema.Codec<object, any>
 
 const fromRows =
   (format: SourceFormat) =>
-  <S extends Fields, Params = unknown>(
-    location: Given<Paths, Params>,
-    options: SourceOptions<S>
-  ): Source<S["Type"], Asked<Params>> =>
+  <S extends Fields, Params = unknown>(location: Given<Paths, Params>, options: SourceOptions<S>): Source<S["Type"], Asked<Params>> =>
     makeStep({ kind: "source", reads: [], format, location, schema: options.schema, keyOf: options.key as (item: unknown) => string })
 
 /** JSON Lines: one JSON object a line, UTF-8, in files named by paths or globs. Blank lines are passed over. */
@@ -69,14 +66,28 @@ export const sql = <S extends Fields, Params = unknown>(
   query: Given<string, Params>,
   options: SourceOptions<S>
 ): Source<S["Type"], Asked<Params>> =>
-  makeStep({ kind: "source", reads: [], format: "sql", location: query, schema: options.schema, keyOf: options.key as (item: unknown) => string })
+  makeStep({
+    kind: "source",
+    reads: [],
+    format: "sql",
+    location: query,
+    schema: options.schema,
+    keyOf: options.key as (item: unknown) => string
+  })
 
 /** An Effect Stream of encoded rows (what `schema` decodes). It is read once a run; services it needs are the job's. */
 export const stream = <S extends Fields, R = never, Params = unknown>(
   rows: (run: RunContext<Params>) => Stream.Stream<S["Encoded"], unknown, R>,
   options: SourceOptions<S>
 ): Source<S["Type"], R | Asked<Params>> =>
-  makeStep({ kind: "source", reads: [], format: "stream", location: rows, schema: options.schema, keyOf: options.key as (item: unknown) => string })
+  makeStep({
+    kind: "source",
+    reads: [],
+    format: "stream",
+    location: rows,
+    schema: options.schema,
+    keyOf: options.key as (item: unknown) => string
+  })
 
 /** What `files` takes beside its globs. */
 export interface FilesOptions<S extends PlainSchema, P> {

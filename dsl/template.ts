@@ -1,4 +1,5 @@
 /** Prompts as templates: the literal text is the instruction, every `${}` is data that cannot become one. */
+import type { Effect } from "effect/Effect"
 
 type Scalar = string | number | bigint | boolean | Date | null | undefined
 /** What is delimited and escaped. */
@@ -37,11 +38,35 @@ type Literals = TemplateStringsArray
  */
 type Hole = Data | Fragment
 
+/** Holes as they are, or the sentence that says what to do instead: the compiler prints it. */
+type Filled<Holes extends ReadonlyArray<unknown>> = {
+  readonly [K in keyof Holes]: Holes[K] extends Hole
+    ? Holes[K]
+    : Holes[K] extends Effect<any, any, any>
+      ? "An Effect is not data yet: yield* it first"
+      : Holes[K] extends PromiseLike<any>
+        ? "A promise is not data yet: await it first"
+        : Holes[K] extends Message
+          ? "A message can't stand in a message: list both"
+          : Holes[K] extends (...args: never) => unknown
+            ? "A function is not data: call it, or write given(value)`…`"
+            : "Data is text, numbers, dates, and lists and plain objects of them"
+}
+
 /** The instruction of the author: comes first, so that providers can cache it. */
-export const system = (literals: Literals, ...holes: ReadonlyArray<Hole>): Message => ({ role: "system", literals, holes })
+export const system = <Holes extends ReadonlyArray<unknown>>(literals: Literals, ...holes: Filled<Holes>): Message =>
+  message("system", literals, holes)
 
 /** What is asked of the model about one item. */
-export const user = (literals: Literals, ...holes: ReadonlyArray<Hole>): Message => ({ role: "user", literals, holes })
+export const user = <Holes extends ReadonlyArray<unknown>>(literals: Literals, ...holes: Filled<Holes>): Message =>
+  message("user", literals, holes)
+
+/** `Filled` proved each hole; the compiler can't see that through a mapped type. */
+const message = (role: Message["role"], literals: Literals, holes: ReadonlyArray<unknown>): Message => ({
+  role,
+  literals,
+  holes: holes as ReadonlyArray<Hole>
+})
 
 /** A hole of a fragment: data, a nested fragment, or a function of the value, which may only return data: every literal stays known. */
 type HoleOf<Value> = Hole | ((value: Value) => Data)

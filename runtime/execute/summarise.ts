@@ -39,7 +39,6 @@ const aggregateValue = Effect.fnUntraced(function* (ledger: LedgerShape, options
   const folds = Object.entries(definition.reducers ?? {}).map(([value, reducer]) => [value, reducer.start()] as const)
   const decode = decoderOf(options.graph, reads)
   const failed = (cause: unknown): SummaryFailed => new SummaryFailed({ run: options.run, step: name, detail: cause instanceof Error ? cause.message : String(cause) })
-  const rowOf = (row: StepRow) => ({ key: row.key, output: decode(JSON.parse(row.output)), model: row.model, attempt: row.attempt })
   yield* Stream.runForEach(ledger.rows(reads), (rows) =>
     Effect.forEach(rows.filter(({ reference }) => reference !== null), ({ reference }) => options.source.fromReference(reference ?? ""), { concurrency: 1 }).pipe(
       Effect.flatMap((referenced) =>
@@ -47,8 +46,9 @@ const aggregateValue = Effect.fnUntraced(function* (ledger: LedgerShape, options
           try: () => {
             let next = 0
             for (const row of rows) {
-              const item = row.reference === null ? options.source.fromBody(row.body ?? "null") : referenced[next++]
-              for (const [, fold] of folds) fold.add({ ...rowOf(row), item })
+              const referencedItem = row.reference === null ? undefined : { item: referenced[next++] }
+              const answer = new LazyAnswer(row, decode, options.source, referencedItem)
+              for (const [, fold] of folds) fold.add(answer)
             }
           },
           catch: failed
@@ -74,5 +74,36 @@ const joinDecoder = (graph: Graph, node: Extract<RowNode, { kind: "join" }>): ((
     // Written by the join itself, one field a branch.
     const fields = json as Readonly<Record<string, unknown>>
     return Object.fromEntries(branches.map(([branch, decode]) => [branch, decode(fields[branch])]))
+  }
+}
+
+/** Decodes what a reducer looks at, once, and nothing else: counting ten million answers shouldn't parse them. */
+class LazyAnswer {
+  readonly key: string
+  readonly model: string
+  readonly attempt: number
+  readonly #row: StepRow
+  readonly #decode: (json: unknown) => unknown
+  readonly #source: ItemSource
+  #item: { readonly item: unknown } | undefined
+  #output: { readonly output: unknown } | undefined
+
+  constructor(row: StepRow, decode: (json: unknown) => unknown, source: ItemSource, item: { readonly item: unknown } | undefined) {
+    this.key = row.key
+    this.model = row.model
+    this.attempt = row.attempt
+    this.#row = row
+    this.#decode = decode
+    this.#source = source
+    this.#item = item
+  }
+
+  get item(): unknown {
+    this.#item ??= { item: this.#source.fromBody(this.#row.body ?? "null") }
+    return this.#item.item
+  }
+  get output(): unknown {
+    this.#output ??= { output: this.#decode(JSON.parse(this.#row.output)) }
+    return this.#output.output
   }
 }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 
 import type { InputChanged, SourceError } from "../source/source-error.ts"
 import type { LedgerShape, PendingItem } from "../store/ledger.ts"
+import { firstSlice, nextSlice } from "../store/slice-size.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { slotsPerWorker } from "./capacity.ts"
 import { Dispatcher, type Lease } from "./dispatcher.ts"
@@ -21,9 +22,6 @@ export interface WorkOptions {
   readonly source: ItemSource
 }
 
-/** Items read from the ledger at a time. */
-const sliceItems = 1_000
-
 /** Works on every unfinished partition; returns when all is durable. */
 export const workThrough = Effect.fn("Run.work")(function* (ledger: LedgerShape, options: WorkOptions) {
   const dispatcher = yield* Dispatcher
@@ -36,9 +34,13 @@ export const workThrough = Effect.fn("Run.work")(function* (ledger: LedgerShape,
 const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, lease: Lease) {
   const { partition, firstSeq, lastSeq } = lease.partition
   yield* ledger.lease(partition, lease.worker)
-  for (let from = firstSeq; from <= lastSeq; from += sliceItems) {
-    const pending = yield* ledger.pending(from, Math.min(lastSeq, from + sliceItems - 1))
+  let slice = firstSlice
+  for (let from = firstSeq; from <= lastSeq; ) {
+    const to = Math.min(lastSeq, from + slice - 1)
+    const pending = yield* ledger.pending(from, to)
     yield* Effect.forEach(pending, (item) => workItem(ledger, options, lease, item), { concurrency: slotsPerWorker, discard: true })
+    from = to + 1
+    slice = nextSlice(slice, pending.reduce((bytes, { body }) => bytes + (body?.length ?? 0), 0))
   }
   yield* ledger.finish(partition)
 })

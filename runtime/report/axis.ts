@@ -14,7 +14,8 @@ export const axisOf = (show: (value: number | string) => string) =>
   }) satisfies XAXisComponentOption
 
 /** Names along the bottom; those that don't fit are left out. */
-export const categories = (names: ReadonlyArray<string>) => ({ type: "category" as const, data: [...names], ...axisOf(String) }) satisfies XAXisComponentOption
+export const categories = (names: ReadonlyArray<string>) =>
+  ({ type: "category" as const, data: [...names], ...axisOf(String) }) satisfies XAXisComponentOption
 
 /** Amounts on the left: 1.2K, with at most four lines. */
 export const values = {
@@ -29,7 +30,8 @@ export const values = {
 } satisfies YAXisComponentOption
 
 /** A series of upright or lying bars in one colour. */
-export const bars = (color: string) => ({ type: "bar" as const, itemStyle: { color }, emphasis: { disabled: true } }) satisfies BarSeriesOption
+export const bars = (color: string) =>
+  ({ type: "bar" as const, itemStyle: { color }, emphasis: { disabled: true } }) satisfies BarSeriesOption
 
 /** A dashed line at the mean, with its value in words. */
 export const meanLine = (mean: number, words: string) =>

@@ -5,7 +5,7 @@ import type { Html } from "./markup.ts"
 import type { CauseReport, RunReport } from "./run-report.ts"
 import { count, percent, plural } from "./text.ts"
 
-/** Names, words and colours of the dispositions, from best to worst; `open` are those of a run that isn't done. */
+/** Names, words and colours of the dispositions, from best to worst. */
 export const dispositions = [
   { name: "delivered", word: "delivered", color: "var(--delivered)" },
   { name: "skipped", word: "skipped", color: "var(--skipped)" },
@@ -18,11 +18,14 @@ export const dispositions = [
 export const openItems = ({ manifest, dispositions: { delivered, dead, review, held, skipped } }: RunReport): number =>
   Math.max(0, manifest - delivered - dead - review - held - skipped)
 
+/** What they are called: a run that is done should have none. */
+export const openWord = ({ status }: RunReport): string => (status === "done" ? "unaccounted for" : "not finished")
+
 /** One bar of all items; a part that isn't 0 is wide enough to be seen, even one in a million. */
 export const plotDispositions = (report: RunReport, width: number): Html => {
   const parts = [
     ...dispositions.map(({ name, word, color }) => ({ word, color, items: report.dispositions[name] })),
-    { word: "not finished", color: "var(--open)", items: openItems(report) }
+    { word: openWord(report), color: report.status === "done" ? "var(--bad)" : "var(--unfinished)", items: openItems(report) }
   ].filter(({ items }) => items > 0)
   const total = parts.reduce((sum, { items }) => sum + items, 0)
   const shown = parts.map(({ items }) => Math.max(items, (4 * total) / width))
@@ -86,13 +89,21 @@ export const plotCauses = (causes: ReadonlyArray<CauseReport>, width: number): H
           ...bars(""),
           barWidth: 8,
           data: shown.map(({ kind, items }) => ({ value: items, itemStyle: { color: colours[kind] } })),
-          label: { show: true, position: "right", color: "var(--ink)", fontSize: 12, formatter: ({ dataIndex }: { readonly dataIndex: number }) => count(shown[dataIndex]?.items ?? 0) }
+          label: {
+            show: true,
+            position: "right",
+            color: "var(--ink)",
+            fontSize: 12,
+            formatter: ({ dataIndex }: { readonly dataIndex: number }) => count(shown[dataIndex]?.items ?? 0)
+          }
         }
       ]
     },
     tip: (_, index) => {
       const cause = shown[index]
-      return cause === undefined ? null : `${plural(cause.items, "item")}: ${words[cause.kind]} at ${cause.step}, ${cause.rule ?? cause.code}`
+      return cause === undefined
+        ? null
+        : `${plural(cause.items, "item")}: ${words[cause.kind]} at ${cause.step}, ${cause.rule ?? cause.code}`
     }
   })
 }

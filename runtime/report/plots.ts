@@ -47,7 +47,8 @@ export const plotPartitions = (report: RunReport, width: number): Html => {
     { left: 44, right: 10, top: 28, height: 78 },
     { left: 44, right: 10, top: 148, height: 78 }
   ]
-  const heading = (top: number, text: string) => ({ left: 0, top, text, textStyle: { fontSize: 12, fontWeight: "normal", color: "var(--soft)" } }) as const
+  const heading = (top: number, text: string) =>
+    ({ left: 0, top, text, textStyle: { fontSize: 12, fontWeight: "normal", color: "var(--soft)" } }) as const
   const series = (index: number, colour: string, data: ReadonlyArray<number | null>, show: (mean: number) => string) => {
     const known = data.filter((value) => value !== null)
     const mean = known.reduce((sum, value) => sum + value, 0) / known.length
@@ -68,14 +69,27 @@ export const plotPartitions = (report: RunReport, width: number): Html => {
     option: {
       title: [heading(0, "items"), heading(120, "seconds")],
       grid: grids,
-      xAxis: [{ ...categories(names), gridIndex: 0, axisLabel: { show: false } }, { ...categories(names), gridIndex: 1 }],
+      xAxis: [
+        { ...categories(names), gridIndex: 0, axisLabel: { show: false } },
+        { ...categories(names), gridIndex: 1 }
+      ],
       yAxis: [
         { ...values, gridIndex: 0 },
         { ...values, gridIndex: 1, minInterval: 0 }
       ],
       series: [
-        series(0, "var(--quiet)", partitions.map(({ items }) => items), (mean) => count(mean)),
-        series(1, "var(--accent)", partitions.map(({ seconds }) => seconds), duration)
+        series(
+          0,
+          "var(--quiet)",
+          partitions.map(({ items }) => items),
+          (mean) => count(mean)
+        ),
+        series(
+          1,
+          "var(--accent)",
+          partitions.map(({ seconds }) => seconds),
+          duration
+        )
       ]
     },
     tip: (_, index) => {

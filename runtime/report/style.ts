@@ -5,7 +5,7 @@ import { Html } from "./markup.ts"
 export const style = new Html(`
 :root{color-scheme:light dark;
 --paper:#fdfdfb;--card:#f5f5f1;--ink:#1d2226;--soft:#5d666f;--line:#dcddd8;--accent:#41749f;--quiet:#9db0c1;
---delivered:#4481b5;--skipped:#a2a9ae;--held:#8767ab;--review:#c98a0c;--dead:#bd3d2a;--flag:#7d8a2e;--unfinished:#dfe1de;--open:var(--unfinished);
+--delivered:#4481b5;--skipped:#a2a9ae;--held:#8767ab;--review:#c98a0c;--dead:#bd3d2a;--flag:#7d8a2e;--unfinished:#dfe1de;
 --good:#1c6b4c;--good-back:#dcefe5;--warn:#7a4f00;--warn-back:#f8ebcd;--bad:#a02817;--bad-back:#fae0db}
 @media screen and (prefers-color-scheme:dark){:root{
 --paper:#15181b;--card:#1d2125;--ink:#e6e8e9;--soft:#9ba4ac;--line:#31373c;--accent:#5c91c2;--quiet:#566879;
@@ -33,12 +33,13 @@ svg{display:block;width:100%;height:auto}
 svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;font-variant-numeric:tabular-nums}
 .wide{display:none}
 .outcome{margin-top:22px}
+
 .bar svg{height:26px;border-radius:5px}
 .outcome ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;margin-top:10px}
 .outcome li.zero{color:var(--soft)}.outcome li.zero b{font-weight:400}
 .swatch{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:7px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .delivered{background:var(--delivered)}.skipped{background:var(--skipped)}.held{background:var(--held)}.review{background:var(--review)}
-.dead{background:var(--dead)}.flag{background:var(--flag)}.unfinished{background:var(--unfinished)}
+.dead{background:var(--dead)}.flag{background:var(--flag)}.unfinished{background:var(--unfinished)}.lost{background:var(--bad)}
 .split,.plots,.thirds{display:grid;grid-template-columns:minmax(0,1fr);gap:26px 28px;margin-top:34px}
 main>section:not(.outcome){margin-top:34px}
 .said>*+*{margin-top:8px}.said p,.said ul,.said ol{max-width:72ch}.said ul,.said ol{padding-left:20px}
@@ -51,7 +52,7 @@ main>section:not(.outcome){margin-top:34px}
 figcaption{margin-bottom:10px}figcaption p{font-size:13px}
 figure svg{max-width:480px}
 .card{border-top:2px solid var(--line);padding-top:12px}
-.alarm{border:2px solid var(--bad);border-radius:8px;padding:12px 14px;background:var(--bad-back)}
+main>.alarm{border:2px solid var(--bad);border-radius:8px;padding:12px 14px;background:var(--bad-back)}
 .equations{list-style:none;margin:8px 0}
 .equations li{position:relative;padding-left:24px;margin-bottom:6px}
 .equations li::before{position:absolute;left:0;font-weight:700}
@@ -60,7 +61,7 @@ figure svg{max-width:480px}
 dl{display:grid;gap:3px;margin-top:8px}
 dl div{display:grid;grid-template-columns:minmax(84px,auto) minmax(0,1fr);gap:12px}
 .thirds dl div{grid-template-columns:92px minmax(0,1fr)}
-.blocks-of{display:flex;flex-wrap:wrap;gap:4px 44px}.blocks-of>div{min-width:min(100%,210px);max-width:100%}.blocks-of h4{margin:8px 0 -4px}
+.blocks-of{display:flex;flex-wrap:wrap;gap:4px 44px}.blocks-of>div{min-width:min(100%,210px);max-width:100%}.blocks-of h4{margin:8px 0 0}.blocks-of table{margin-top:0}
 .values dl{gap:0}.values dl div{grid-template-columns:minmax(0,1fr) auto;border-bottom:1px solid var(--line);padding:5px 0}
 .values h2 .soft{font-weight:400}
 .values dd{text-align:right}
@@ -87,17 +88,19 @@ summary{cursor:pointer;font-weight:600}
 .blocks td::before{content:attr(data-title);position:absolute;left:0;color:var(--soft);font-size:13px;width:104px}
 .places tr,.places td,.places th{display:block;width:auto!important;padding-right:0}.places td:first-child{border:0;padding-bottom:0}
 }
+@media print,(min-width:560px){.blocks td:nth-child(-n+2){min-width:130px}}
 @media print,(min-width:760px){
 .wide{display:block}.slim{display:none}
 .split{grid-template-columns:minmax(0,1.15fr) minmax(0,1fr)}.split>:only-child{grid-column:1/-1}
 .plots{grid-template-columns:repeat(2,minmax(0,1fr))}.double{grid-column:span 2}.plots{grid-auto-flow:dense}
-.thirds{grid-template-columns:repeat(2,minmax(0,1fr))}
+.thirds{grid-template-columns:repeat(2,minmax(0,1fr))}.thirds>.identity{grid-column:2;grid-row:1/span 2}
+.next:only-child ol{grid-template-columns:repeat(2,minmax(0,1fr))}
 figure svg{max-width:none}
 }
-@media (min-width:1040px){.plots,.thirds{grid-template-columns:repeat(3,minmax(0,1fr))}}
+@media (min-width:1040px){.plots,.thirds{grid-template-columns:repeat(3,minmax(0,1fr))}.thirds>.identity{grid-column:auto;grid-row:auto}}
 @media print{
 @page{margin:14mm}
-body{font-size:12px}main,footer{padding:0;max-width:none}
+body{font-size:12px}h1{font-size:22px}h2,.lead{font-size:13px}table,code,pre{font-size:11px}th,td{padding:3px 12px 3px 0}main,footer{padding:0;max-width:none}
 figure,.card,.next,tr,li{break-inside:avoid}h2,h4,figcaption{break-after:avoid}
 .plots{grid-template-columns:repeat(2,minmax(0,1fr))}
 }

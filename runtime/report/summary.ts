@@ -3,23 +3,40 @@ import { clip, html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { facts, table } from "./tables.ts"
 import type { Column } from "./tables.ts"
+import type { RunReport } from "./run-report.ts"
 import { none, plain } from "./text.ts"
+
+/** What the aggregates came to. */
+export const valuesOf = ({ summaries }: RunReport): Html =>
+  html`${summaries.map(
+    ({ step, values }) =>
+      html`<section class="values">
+        <h2>${step} <span class="soft">aggregate</span></h2>
+        ${renderValues(values)}
+      </section>`
+  )}`
 
 type Scalar = string | number | bigint | boolean | null
 type Flat = Readonly<Record<string, Scalar>>
 
 /** Rows of a table that are shown at most; 20,000 characters where it is JSON. */
-export const rowsMax = 100
+const rowsMax = 100
 
-/** Single values first, then each map or list of rows under its name. */
-export const renderValues = (values: unknown): Html => {
+// Single values first, then each map or list of rows under its name.
+const renderValues = (values: unknown): Html => {
   if (!isObject(values)) return isTable(values) ? rowsOf(values) : json(values)
   const entries = Object.entries(values)
   const single = entries.filter(isSingle)
   const rest = entries.filter((entry) => !isSingle(entry))
-  return html`<div class="blocks-of">${single.length === 0 ? null : html`<div>${facts(single.map(([name, value]) => [name, show(value)]))}</div>`}${rest.map(
-    ([name, value]) => html`<div><h4>${name}</h4>${valueOf(value)}</div>`
-  )}${entries.length === 0 ? json(values) : null}</div>`
+  return html`<div class="blocks-of">
+    ${single.length === 0 ? null : html`<div>${facts(single.map(([name, value]) => [name, show(value)]))}</div>`}${rest.map(
+      ([name, value]) =>
+        html`<div>
+          <h4>${name}</h4>
+          ${valueOf(value)}
+        </div>`
+    )}${entries.length === 0 ? json(values) : null}
+  </div>`
 }
 
 const valueOf = (value: unknown): Html => {

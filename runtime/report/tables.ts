@@ -1,9 +1,38 @@
-/** The tables of a report. */
+/** The tables of a report, and how a table is made. */
 import { html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { words } from "./outcomes.ts"
 import type { CauseReport, PartitionReport, RunReport, StepReport } from "./run-report.ts"
 import { count, dollars, duration, milliseconds, none, plain } from "./text.ts"
+
+/** Everything as numbers; a table without rows isn't there. */
+export const tablesOf = (report: RunReport): Html =>
+  html` ${
+    report.steps.length === 0
+      ? null
+      : html`<section>
+          <h2>Steps</h2>
+          ${stepTable(report.steps)}
+        </section>`
+  }
+  ${
+    report.rejected.length === 0
+      ? null
+      : html`<section>
+          <h2>Rows set aside</h2>
+          ${rejectionTable(report.rejected)}
+        </section>`
+  }
+  ${report.causes.length === 0 ? null : folded("What stopped or marked items, in numbers", causeTable(report.causes))}
+  ${report.partitions.length === 0 ? null : folded("Partitions, in numbers", partitionTable(report.partitions))}`
+
+const folded = (title: string, content: Html): Html =>
+  html`<section>
+    <details>
+      <summary>${title}</summary>
+      ${content}
+    </details>
+  </section>`
 
 /** A column: what it is called, and what stands in it for a row. */
 export interface Column<Row> {
@@ -14,19 +43,38 @@ export interface Column<Row> {
 }
 
 /** Below 560 px each row of a table becomes a block of named values, unless it is narrow by nature. */
-export const table = <Row>(columns: ReadonlyArray<Column<Row>>, rows: ReadonlyArray<Row>, isNarrow = false): Html => html`<div class="scroll">
-<table class="${isNarrow ? "narrow" : "blocks"}"><thead><tr>${columns.map(({ title, isNumber }) => html`<th scope="col"${side(isNumber)}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${columns.map((column) => cellOf(column, row))}</tr>\n`)}</tbody></table></div>`
+export const table = <Row>(columns: ReadonlyArray<Column<Row>>, rows: ReadonlyArray<Row>, isNarrow = false): Html =>
+  html`<div class="scroll">
+    <table class="${isNarrow ? "narrow" : "blocks"}">
+      <thead>
+        <tr>
+          ${columns.map(({ title, isNumber }) => html`<th scope="col" ${side(isNumber)}>${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${columns.map((column) => cellOf(column, row))}
+            </tr> `
+        )}
+      </tbody>
+    </table>
+  </div>`
 
-const cellOf = <Row>({ title, cell, isNumber }: Column<Row>, row: Row): Html => html`<td data-title="${title}"${side(isNumber)}>${cell(row)}</td>`
+const cellOf = <Row>({ title, cell, isNumber }: Column<Row>, row: Row): Html =>
+  html`<td data-title="${title}" ${side(isNumber)}>${cell(row)}</td>`
 
 const side = (isNumber: boolean | undefined): Html | null => (isNumber === true ? html` class="number"` : null)
 
 /** Each checkpointed step: what came of its items, and what its calls took. */
-export const stepTable = (steps: ReadonlyArray<StepReport>): Html =>
+const stepTable = (steps: ReadonlyArray<StepReport>): Html =>
   table<StepReport>(
     [
-      { title: "Step", cell: ({ step, kind, model }) => html`<b>${step}</b> <span class="soft">${model === null ? kind : `${kind}, ${model}`}</span>` },
+      {
+        title: "Step",
+        cell: ({ step, kind, model }) => html`<b>${step}</b> <span class="soft">${model === null ? kind : `${kind}, ${model}`}</span>`
+      },
       { title: "Items", cell: ({ statuses }) => statusWords(statuses) },
       { title: "Attempts", cell: ({ attempts }) => count(attempts), isNumber: true },
       { title: "Mean call", cell: ({ meanMs }) => (meanMs === null ? none : milliseconds(meanMs)), isNumber: true },
@@ -43,11 +91,16 @@ const order = ["answered", "passed", "deferred", "skipped", "held", "review", "d
 const statusWords = (statuses: StepReport["statuses"]): string => {
   const known = Object.entries(statuses).filter(([, items]) => items > 0)
   const place = (status: string) => (order.includes(status) ? order.indexOf(status) : order.length)
-  return known.toSorted(([one], [other]) => place(one) - place(other)).map(([status, items]) => `${count(items)} ${status}`).join(", ") || "0"
+  return (
+    known
+      .toSorted(([one], [other]) => place(one) - place(other))
+      .map(([status, items]) => `${count(items)} ${status}`)
+      .join(", ") || "0"
+  )
 }
 
 /** All causes, the most frequent first. */
-export const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
+const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
   table<CauseReport>(
     [
       { title: "What came of it", cell: ({ kind }) => html`<i class="swatch ${kind}"></i>${words[kind]}` },
@@ -60,15 +113,35 @@ export const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
   )
 
 /** Rows set aside before the manifest, by reason, with the first places of each. */
-export const rejectionTable = (rejected: RunReport["rejected"]): Html => html`<div class="scroll"><table class="places">
-${rejected.map(
-  ({ code, rows, examples }) => html`<tbody>
-<tr><th colspan="2" scope="rowgroup"><code>${code}</code> <span class="soft">${count(rows)} ${rows === 1 ? "row" : "rows"}${rows > examples.length && examples.length > 0 ? `, the first ${count(examples.length)}` : ""}</span></th></tr>
-${examples.map(({ file, line, reason }) => html`<tr><td><code>${line === null ? file : `${file}:${line}`}</code></td><td>${reason}</td></tr>\n`)}</tbody>`
-)}</table></div>`
+const rejectionTable = (rejected: RunReport["rejected"]): Html =>
+  html`<div class="scroll">
+    <table class="places">
+      ${rejected.map(
+        ({ code, rows, examples }) =>
+          html`<tbody>
+            <tr>
+              <th colspan="2" scope="rowgroup">
+                <code>${code}</code>
+                <span class="soft"
+                  >${count(rows)}
+                  ${rows === 1 ? "row" : "rows"}${rows > examples.length && examples.length > 0 ? `, the first ${count(examples.length)}` : ""}</span
+                >
+              </th>
+            </tr>
+            ${examples.map(
+              ({ file, line, reason }) =>
+                html`<tr>
+                  <td><code>${line === null ? file : `${file}:${line}`}</code></td>
+                  <td>${reason}</td>
+                </tr> `
+            )}
+          </tbody>`
+      )}
+    </table>
+  </div>`
 
 /** The numbers behind the plot of partitions. */
-export const partitionTable = (partitions: ReadonlyArray<PartitionReport>): Html =>
+const partitionTable = (partitions: ReadonlyArray<PartitionReport>): Html =>
   table<PartitionReport>(
     [
       { title: "Partition", cell: ({ partition, label }) => (label === null ? `${partition}` : `${partition}, ${label}`) },
@@ -82,4 +155,12 @@ export const partitionTable = (partitions: ReadonlyArray<PartitionReport>): Html
 
 /** Names and values, one under another. */
 export const facts = (pairs: ReadonlyArray<readonly [string, Html | string]>): Html =>
-  html`<dl>${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+  html`<dl>
+    ${pairs.map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`
+    )}
+  </dl>`

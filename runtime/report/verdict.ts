@@ -1,6 +1,6 @@
 /** What the run came to, in words, and what to type next. */
 import type { RunReport } from "./run-report.ts"
-import { openItems } from "./outcomes.ts"
+import { openItems, openWord } from "./outcomes.ts"
 import { count, dollars, duration, plural } from "./text.ts"
 import type { Clock } from "./text.ts"
 
@@ -19,9 +19,13 @@ export interface Verdict {
 export const verdictOf = (report: RunReport, clock: Clock): Verdict => {
   const { dead, review, held } = report.dispositions
   const isDone = report.status === "done"
-  const tone = report.status === "failed" || (isDone && !isComplete(report)) ? "bad" : isDone && dead + review + held === 0 ? "good" : "open"
+  const tone = report.status === "failed" || isAlarming(report) ? "bad" : isDone && dead + review + held === 0 ? "good" : "open"
   const word = statuses[report.status] ?? report.status
-  const status = isDone && tone === "open" ? `${word}, ${count(dead + review + held)} to look at` : word
+  const status = isAlarming(report)
+    ? `${word}, incomplete`
+    : isDone && tone === "open"
+      ? `${word}, ${count(dead + review + held)} to look at`
+      : word
   return { tone, status, headline: headline(report), details: details(report, clock) }
 }
 
@@ -32,6 +36,9 @@ export const rejectedRows = ({ rejected }: RunReport): number => rejected.reduce
 export const isComplete = (report: RunReport): boolean =>
   report.completeness.holds && report.rowsRead === report.manifest + rejectedRows(report) && report.manifest === settledItems(report)
 
+/** A run that is done and lost something: nothing on the page is more urgent. */
+export const isAlarming = (report: RunReport): boolean => report.status === "done" && !isComplete(report)
+
 /** Items that have a disposition. */
 export const settledItems = ({ dispositions: { delivered, dead, review, held, skipped } }: RunReport): number =>
   delivered + dead + review + held + skipped
@@ -40,7 +47,9 @@ const headline = (report: RunReport): string => {
   const { delivered, dead, review, held, skipped } = report.dispositions
   if (report.manifest === 0) {
     if (report.status !== "done") return "0 items so far"
-    return report.rowsRead === 0 ? "0 items: nothing came in" : `0 items: ${report.rowsRead === 1 ? "the one row read was" : `all ${count(report.rowsRead)} rows read were`} rejected`
+    return report.rowsRead === 0
+      ? "0 items: nothing came in"
+      : `0 items: ${report.rowsRead === 1 ? "the one row read was" : `all ${count(report.rowsRead)} rows read were`} rejected`
   }
   if (delivered === report.manifest) return delivered === 1 ? "1 item, delivered" : `${count(report.manifest)} items, all delivered`
   const parts: ReadonlyArray<readonly [number, string]> = [
@@ -49,7 +58,7 @@ const headline = (report: RunReport): string => {
     [dead, dead === 1 ? "dead letter" : "dead letters"],
     [held, "held back"],
     [skipped, "skipped"],
-    [openItems(report), "not finished"]
+    [openItems(report), openWord(report)]
   ]
   const said = parts.filter(([items]) => items > 0).map(([items, word]) => `${count(items)} ${word}`)
   return `${plural(report.manifest, "item")}: ${said.join(", ") || "none finished"}`
@@ -71,7 +80,7 @@ const details = (report: RunReport, clock: Clock): ReadonlyArray<string> => {
 }
 
 const completeness = (report: RunReport): string => {
-  if (!isComplete(report)) return "Not every row is accounted for: see Completeness."
+  if (!isComplete(report)) return "Not every row is accounted for."
   return report.rowsRead === 0 ? "No row was read, none is missing." : "Every row read is accounted for."
 }
 
@@ -98,7 +107,9 @@ export const nextSteps = (report: RunReport): ReadonlyArray<NextStep> => {
   const gap = report.completeness.gaps[0]
   return [
     ...(status === "running" || status === "preparing" ? [{ command: `runtime status ${run}`, use: "is it still at work?" }] : []),
-    ...(status === "done" ? [] : [{ command: `runtime resume ${run}`, use: "goes on from the checkpoints; nothing finished is paid twice" }]),
+    ...(status === "done"
+      ? []
+      : [{ command: `runtime resume ${run}`, use: "goes on from the checkpoints; nothing finished is paid twice" }]),
     ...(status === "done" && gap !== undefined
       ? [{ command: rows("checkpoints", ` and item_id = ${literal(gap)}`), use: "how far the first unaccounted item came" }]
       : []),

@@ -5,7 +5,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { CompiledQuery } from "kysely"
 
-import { quoted, type Duck } from "./duck.ts"
+import { quoted } from "./duck.ts"
 import { storeError, type StoreError } from "./store-error.ts"
 
 /** Runs file operations; what they throw becomes a `StoreError` about `file`. */
@@ -42,10 +42,18 @@ export const putText = (file: string, text: string, mode: number): Effect.Effect
   return Effect.andThen(onDisk(file, () => fs.writeFileSync(part, text)), putInPlace(part, file, mode))
 }
 
+/** A Kysely, whatever its tables. */
+export interface QueryRunner {
+  readonly executeQuery: (query: CompiledQuery) => Promise<unknown>
+}
+
+/** Small row groups keep a writer's memory small: it holds one of every column. */
+const parquet = "format parquet, compression zstd, row_group_size 20480"
+
 /** Writes a query's rows as Parquet to `part`; of a failure no part is left. */
-export const copyTo = (duck: Pick<Duck<never>, "db">, part: string, query: string): Effect.Effect<void, StoreError> =>
+export const copyTo = (db: QueryRunner, part: string, query: string): Effect.Effect<void, StoreError> =>
   Effect.tryPromise({
-    try: () => duck.db.executeQuery(CompiledQuery.raw(`copy (${query}) to ${quoted(part)} (format parquet, compression zstd)`)),
+    try: () => db.executeQuery(CompiledQuery.raw(`copy (${query}) to ${quoted(part)} (${parquet})`)),
     catch: (cause) => storeError(part, cause)
   }).pipe(
     Effect.tapError(() => Effect.sync(() => fs.rmSync(part, { force: true }))),

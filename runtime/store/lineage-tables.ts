@@ -1,5 +1,7 @@
 /** What analysts see of every run: tables of Parquet and one view. No personal data (CHK-3); each row says its run and job (GOV-1). */
 
+import { identifier } from "./duck.ts"
+
 /** Both ends belong to it. */
 export interface RowRange {
   readonly from: number
@@ -254,10 +256,13 @@ export const lineageView = `
 
 /** A query as the rows of a table: each column with the type that all its segments have. `from` is a query over the run's own files. */
 export const typedRows = (columns: PublishedTable["columns"], from: string): string =>
-  `select (select run from state.run)::varchar as run, (select job from state.run)::varchar as job, ${castColumns(columns)} from (${from})`
-
-const castColumns = (columns: PublishedTable["columns"]): string => columns.map(([name, type]) => `"${name}"::${type} as "${name}"`).join(", ")
+  `select (select run from state.run)::varchar as run, (select job from state.run)::varchar as job, ${columns
+    .map(([name, type]) => `${identifier(name)}::${storedType(type)} as ${identifier(name)}`)
+    .join(", ")} from (${from})`
 
 /** No rows, all columns: a glob that finds nothing would be an error to every reader. */
 export const noRows = (columns: PublishedTable["columns"]): string =>
-  `select null::varchar as run, null::varchar as job, ${columns.map(([name, type]) => `null::${type} as "${name}"`).join(", ")} where false`
+  `select null::varchar as run, null::varchar as job, ${columns.map(([name, type]) => `null::${storedType(type)} as ${identifier(name)}`).join(", ")} where false`
+
+/** JSON is text in the files, and cast in the views: DuckDB 1.0 and later ones read Parquet's JSON as different types. */
+const storedType = (type: string): string => (type === "json" ? "varchar" : type)

@@ -4,8 +4,8 @@ import * as path from "node:path"
 
 import * as Effect from "effect/Effect"
 
-import { openDuck, quoted, type Duck } from "./duck.ts"
-import { copyTo, makeFolder, onDisk, partOf, putIfAbsent, putInPlace, putText } from "./durable-file.ts"
+import { openDuck, quoted } from "./duck.ts"
+import { copyTo, makeFolder, onDisk, partOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
@@ -26,8 +26,8 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
   if (yield* onDisk(files.sql, () => fs.existsSync(files.database) && fs.existsSync(files.sql) && fs.readFileSync(files.sql, "utf8") === text)) return
   yield* Effect.scoped(
     Effect.gen(function* () {
-      const duck: Duck<never> = yield* openDuck({ attach: [], memoryMb: 100 })
-      for (const { name, columns } of publishedTables) yield* writeEmptySegment(duck, path.join(folder.analytics, name), columns, 0o755)
+      const duck = yield* openDuck({ attach: [], memoryMb: 100 })
+      for (const { name, columns } of publishedTables) yield* writeEmptySegment(duck.db, path.join(folder.analytics, name), columns, 0o755)
     })
   )
   yield* writeDatabase(files.database, text)
@@ -51,12 +51,12 @@ const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTab
 }
 
 /** A file without rows, under a name that says how many columns it knows: a later version adds its own beside it. */
-export const writeEmptySegment = Effect.fnUntraced(function* (duck: Duck<never>, tableFolder: string, columns: PublishedTable["columns"], mode: number) {
+export const writeEmptySegment = Effect.fnUntraced(function* (db: QueryRunner, tableFolder: string, columns: PublishedTable["columns"], mode: number) {
   const file = path.join(tableFolder, "run=schema", `${String(columns.length + 2).padStart(6, "0")}.parquet`)
   if (fs.existsSync(file)) return
   const part = `${partOf(file)}.${process.pid}`
   yield* makeFolder(path.dirname(file), mode)
-  yield* copyTo(duck, part, noRows(columns))
+  yield* copyTo(db, part, noRows(columns))
   yield* putIfAbsent(part, file, mode & 0o666)
 })
 
@@ -66,7 +66,7 @@ const writeDatabase = Effect.fnUntraced(function* (file: string, text: string) {
   yield* onDisk(part, () => fs.rmSync(part, { force: true }))
   yield* Effect.scoped(
     Effect.gen(function* () {
-      const duck: Duck<never> = yield* openDuck({ attach: [{ name: "lineage", path: part }], memoryMb: 100 })
+      const duck = yield* openDuck({ attach: [{ name: "lineage", path: part }], memoryMb: 100 })
       yield* duck.run(`writing ${file}`, "use lineage", text, "use memory", "detach lineage")
     })
   )

@@ -17,8 +17,10 @@ import type { StoreError } from "./store-error.ts"
 const every = "5 seconds"
 /** Bounds the last round of an interrupted run; a resume publishes what it left. */
 const lastRoundMax = "10 seconds"
-/** Items a segment at most: bounds the memory of a round, and how long it can't be interrupted. */
-const segmentItemsMax = 100_000
+/** Settlements a segment at most: bounds the memory of a round, and how long it can't be interrupted. */
+const settlementsMax = 50_000
+/** The same for rows of the manifest, which are narrower. */
+const itemsMax = 200_000
 
 /**
  * Publishes all that is committed and wasn't published yet. Interruption waits for the segments in hand. Calls on one ledger take turns.
@@ -114,7 +116,7 @@ const nextSegments = async (db: Db, last: LastSegments): Promise<{ readonly segm
     } and ${end}`.execute(db)
     const from = rows[0]?.first ?? null
     if (from === null) continue
-    const to = cut === "commit_no" ? await commitAfter(db, from, end) : Math.min(end, from + segmentItemsMax - 1)
+    const to = cut === "commit_no" ? await commitAfter(db, from, end) : Math.min(end, from + itemsMax - 1)
     segments.push({ table: name, segment: (before?.segment ?? 0) + 1, from, to })
     isPartial ||= to < end
   }
@@ -135,7 +137,7 @@ const readEnds = async (db: Db) => {
 const commitAfter = async (db: Db, from: number, end: number): Promise<number> => {
   const { rows } = await sql<{ to: number | null }>`select max(commit_no) as to from (
       select commit_no, sum(items) over (order by commit_no) as total from state.commits where commit_no between ${from} and ${end}
-    ) where total <= ${segmentItemsMax}`.execute(db)
+    ) where total <= ${settlementsMax}`.execute(db)
   return rows[0]?.to ?? from
 }
 

@@ -6,6 +6,7 @@ import { identifier, quoted } from "./duck.ts"
 import { noDispositions, type Completeness, type PendingItem, type PriorCheckpoint, type StepRow, type Variant } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { answerColumns, itemColumns, terminalSteps } from "./plan-columns.ts"
+import { firstSlice, nextSlice } from "./slice-size.ts"
 import type { Disposition } from "./state-tables.ts"
 
 type Db = Kysely<LedgerTables>
@@ -66,13 +67,12 @@ const variantOf = (row: { readonly [K in "asked" | "model" | "modelVersion" | "p
   return { step, model, modelVersion, promptVersion, codeVersion, shape: "" }
 }
 
-const sliceItems = 2_000
-
 /** Answers that reached `step`, a slice of the manifest at a time. */
 export async function* readStepRows(db: Db, step: string): AsyncGenerator<ReadonlyArray<StepRow>> {
   const { last } = await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("last")).executeTakeFirstOrThrow()
-  for (let from = 0; from <= (last ?? -1); from += sliceItems) {
-    const to = from + sliceItems - 1
+  let slice = firstSlice
+  for (let from = 0; from <= (last ?? -1); ) {
+    const to = from + slice - 1
     const rows = await db
       .selectFrom("state.checkpoints as done")
       .innerJoin("payload.answers as answer", (join) => join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step"))
@@ -91,6 +91,8 @@ export async function* readStepRows(db: Db, step: string): AsyncGenerator<Readon
       .orderBy("answer.attempt")
       .execute()
     yield lastOfEach(rows)
+    from = to + 1
+    slice = nextSlice(slice, rows.reduce((bytes, { output, body }) => bytes + output.length + (body?.length ?? 0), 0))
   }
 }
 

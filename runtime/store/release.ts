@@ -1,3 +1,109 @@
-// PLACEHOLDER by the lead: helper "publisher" overwrites this file.
+/** Releases a run's outputs: the rows of delivered items, where those who may read outputs find them. */
+import * as path from "node:path"
+
 import * as Effect from "effect/Effect"
-export const release = (..._: ReadonlyArray<unknown>): Effect.Effect<void> => Effect.void
+import { sql, type Kysely } from "kysely"
+
+import type { Plan } from "../../dsl/index.ts"
+import { identifier, quoted } from "./duck.ts"
+import type { DuckLedger } from "./ledger-duckdb.ts"
+import type { LedgerTables } from "./ledger-tables.ts"
+import { typedRows } from "./lineage-tables.ts"
+import { claimOutputTables, outputColumns, outputFolder, type OutputTable } from "./output-tables.ts"
+import { writeOutputViews } from "./output-views.ts"
+import { terminalSteps } from "./plan-columns.ts"
+import { columnList } from "./read-ledger.ts"
+import { intendSegments, lastSegments, segmentPath, unfinishedSegments, writeSegments, writeState, type Segment, type SegmentFile } from "./segment.ts"
+import type { StateFolder } from "./state-folder.ts"
+import type { StoreError } from "./store-error.ts"
+
+/** Items a file at most, and bytes of outputs it aims at: bounds the memory of a slice. */
+const sliceItemsMax = 50_000
+const sliceBytes = 64_000_000
+
+/**
+ * Writes the outputs of every delivered item at each terminal step, and marks the run released: only then the views show them. Call it
+ * once the completeness of the run holds. A trial (`item_limit`) is never released. Repeated after a kill it goes on where it was.
+ */
+export const release = Effect.fn("Store.release")(function* (ledger: DuckLedger, folder: StateFolder, plan: Plan, run: string): Effect.fn.Return<void, StoreError> {
+  const { duck } = ledger
+  const { item_limit, released_at } = yield* duck.use("reading the run", (db) => db.selectFrom("state.run").select(["item_limit", "released_at"]).executeTakeFirstOrThrow())
+  if (item_limit !== null || released_at !== null) return
+  const terminals = terminalSteps(plan)
+  const tables = yield* claimOutputTables(folder, plan, terminals)
+  yield* writeOutputViews(folder)
+  const releasing = { ledger, folder, run, terminals, tables, sliceItems: yield* duck.use("measuring outputs", sliceItemsOf) }
+  while (yield* Effect.uninterruptible(releaseSlice(releasing))) yield* Effect.yieldNow
+  yield* duck.use("releasing", (db) => sql.raw(`drop table if exists ${slice}`).execute(db))
+  yield* writeState(ledger, "update state.run set released_at = now()")
+})
+
+interface Releasing {
+  readonly ledger: DuckLedger
+  readonly folder: StateFolder
+  readonly run: string
+  readonly terminals: ReadonlyArray<string>
+  readonly tables: ReadonlyArray<OutputTable>
+  readonly sliceItems: number
+}
+
+/** One slice of the manifest into one segment of `outputs` and one of each typed table. Returns whether there was one. */
+const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, terminals, tables, sliceItems }: Releasing) {
+  const { duck } = ledger
+  const names = ["outputs", ...tables.map(({ name }) => name)]
+  const begun = (yield* unfinishedSegments(ledger)).filter(({ table }) => names.includes(table))
+  const last = yield* lastSegments(ledger)
+  const end = yield* duck.use("reading the manifest", async (db) => (await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("seq")).executeTakeFirstOrThrow()).seq ?? -1)
+  const from = (last.get("outputs")?.to ?? -1) + 1
+  if (begun.length === 0 && from > end) return false
+  const to = Math.min(end, from + sliceItems - 1)
+  const segments: ReadonlyArray<Segment> = begun.length > 0 ? begun : names.map((table) => ({ table, segment: (last.get(table)?.segment ?? 0) + 1, from, to }))
+  const [{ from: low, to: high } = { from, to }] = segments
+  yield* duck.use("reading outputs", (db) => gatherSlice(db, terminals, low, high))
+  if (begun.length === 0) yield* intendSegments(ledger, segments)
+  yield* writeSegments(ledger, segments, (segment): SegmentFile => {
+    const typed = tables.find(({ name }) => name === segment.table)
+    const query = typed === undefined ? typedRows(outputColumns, `from ${slice} order by seq, step`) : typedRows(typed.columns, typedSlice(typed))
+    return { path: segmentPath(path.join(outputFolder(folder), segment.table), run, segment.segment), query, mode: 0o600 }
+  })
+  return true
+})
+
+const slice = "memory.main.released"
+
+const typedSlice = ({ step, columns, fields }: OutputTable): string => {
+  const own = new Set(fields.map(({ name }) => name))
+  const others = columns.flatMap(([name]) => (own.has(name) ? [] : [identifier(name)]))
+  return `select ${others.join(", ")}${columnList(fields, "output")} from ${slice} slice where slice.step = ${quoted(step)} order by slice.seq`
+}
+
+/**
+ * The released rows of a range of the manifest, as a table in memory. What a person must see first keeps all of the item's outputs back;
+ * a step that a `when` skipped does not.
+ */
+const gatherSlice = async (db: Kysely<LedgerTables>, terminals: ReadonlyArray<string>, from: number, to: number): Promise<void> => {
+  const within = sql.raw(`seq between ${from} and ${to}`)
+  const steps = sql.raw(terminals.map(quoted).join(", "))
+  await sql`create or replace table ${sql.raw(slice)} as
+    with stopped as (select seq from state.checkpoints where ${within} and disposition in ('dead', 'review', 'held')),
+    done as materialized (
+      select seq, item_id, step, answer_step, completed_at, session from state.checkpoints
+      where ${within} and step in (${steps}) and disposition = 'delivered' and seq not in (from stopped)
+    ),
+    answer as (
+      select seq, step as answer_step, max(attempt) as attempt, arg_max(variant, attempt) as variant, arg_max(output, attempt) as output
+      from payload.answers where ${within} and step in (select answer_step from done) group by all
+    ),
+    call as (select seq, variant, attempt, max(confidence) as confidence from state.attempts where ${within} group by all)
+    select seq, done.step, item_id, item_key, output, confidence, model, model_version, prompt_version,
+      coalesce(of.code_version, sessions.code_version) as code_version, (select logical_time from state.run) as logical_time, completed_at, plan_digest
+    from done join (select seq, item_key from payload.items where ${within}) using (seq)
+      left join answer using (seq, answer_step) left join call using (seq, variant, attempt)
+      left join state.variants of using (variant) left join state.sessions sessions using (session)`.execute(db)
+}
+
+/** Items a slice, from the size of a thousand outputs. */
+const sliceItemsOf = async (db: Kysely<LedgerTables>): Promise<number> => {
+  const { rows } = await sql<{ bytes: number | null }>`select avg(strlen(output)) as bytes from (select output from payload.answers limit 1000)`.execute(db)
+  return Math.max(1_000, Math.min(sliceItemsMax, Math.floor(sliceBytes / Math.max(1, rows[0]?.bytes ?? 1))))
+}

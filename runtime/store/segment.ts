@@ -77,7 +77,7 @@ const writeSegment = Effect.fnUntraced(function* ({ duck }: DuckLedger, table: s
   if (fs.existsSync(file)) return
   const part = partOf(file)
   yield* makeFolder(path.dirname(file))
-  yield* copyTo(duck, part, query)
+  yield* copyTo(duck.db, part, query)
   yield* (yield* SegmentPoint)("written", table)
   yield* putInPlace(part, file, mode)
   yield* (yield* SegmentPoint)("placed", table)

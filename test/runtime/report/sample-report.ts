@@ -30,7 +30,11 @@ export const sampleReport: RunReport = {
         { file: "inbox/2026-11-24/spam-2.jsonl", line: 7, reason: "Not UTF-8: byte 0xA9 at 1,204" }
       ]
     },
-    { code: "duplicate-key", rows: 6, examples: [{ file: "inbox/2026-11-24/hard-ham-1.jsonl", line: 31, reason: "Its key is that of easy-ham-2.jsonl:930" }] }
+    {
+      code: "duplicate-key",
+      rows: 6,
+      examples: [{ file: "inbox/2026-11-24/hard-ham-1.jsonl", line: 31, reason: "Its key is that of easy-ham-2.jsonl:930" }]
+    }
   ],
   manifest: 6046,
   dispositions: { delivered: 5731, dead: 71, review: 213, held: 0, skipped: 31 },
