@@ -13,15 +13,12 @@ import {
   type RowOf,
   type Services,
   type ServicesOf,
-  type Step
+  type Step,
+  type StructSchema
 } from "./step.ts"
 import type { Message } from "./template.ts"
 
 type Messages = readonly [Message, ...ReadonlyArray<Message>]
-
-/** The output is an object, so that its fields are an analyst's columns. */
-type StructSchema<S extends PlainSchema> = S["Type"] extends ReadonlyArray<unknown> ? NotAStruct : S["Type"] extends object ? S : NotAStruct
-type NotAStruct = "The output is a Schema.Struct: its fields become the columns that analysts query"
 
 /** A prompt for rows of this kind. Kept apart from `P` so that the parameter is typed by context and `P` keeps the services. */
 type Prompt<Row> = (row: Row) => Eventually<Messages>
@@ -53,7 +50,7 @@ interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettin
   /** A model, or a cascade of models, cheapest first, with `accept`. */
   readonly model: M
   readonly prompt: P & Prompt<RowOf<From>>
-  readonly output: StructSchema<S>
+  readonly output: StructSchema<S, "The output is a Schema.Struct: its fields become the columns that analysts query">
   /** How sure the model is, 0 to 1, read from its output. Kept with every answer; review and drift rest on it. */
   readonly confidence?: (output: NoInfer<S["Type"]>) => number
   /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */

@@ -16,6 +16,8 @@ export interface ModelMessage {
 /** What an embedded model answers from. */
 export interface ModelRequest {
   readonly messages: ReadonlyArray<ModelMessage>
+  /** The data of all messages, in order: what most functions compute on. */
+  readonly data: ReadonlyArray<Data>
   /** Which try this is, from 1. */
   readonly attempt: number
 }

@@ -1,8 +1,7 @@
 /** Where items come from: files, queries and streams, as values or as functions of the run. */
-import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 
-import { makeStep, type Eventually, type PlainSchema, type Services, type Source, type SourceFormat } from "./step.ts"
+import { makeStep, type Eventually, type PlainSchema, type Services, type Source, type SourceFormat, type StructSchema } from "./step.ts"
 
 /** What a source may know of the run it feeds. Read-only; the same for every item of the run. */
 export interface RunContext<out Params = unknown> {
@@ -28,9 +27,11 @@ type Paths = string | ReadonlyArray<string>
 /** What the runtime gets of a source's first argument. */
 export type SourceLocation = Paths | ((run: RunContext<any>) => unknown)
 
+type ItemSchema<S extends PlainSchema> = StructSchema<S, "An item is a Schema.Struct: its fields are what prompts and queries read">
+
 export interface SourceOptions<S extends PlainSchema> {
   /** Decodes one row. A row that doesn't fit is rejected with its file and line, and counted. */
-  readonly schema: S
+  readonly schema: ItemSchema<S>
   /** Names an item: stable between runs, unique within one. A second row of the same key is rejected, naming both. */
   readonly key: (item: NoInfer<S["Type"]>) => string
 }
@@ -45,11 +46,9 @@ export interface SourceFile {
   readonly text: () => string
 }
 
-type Fields = Schema.Codec<object, any>
-
 const fromRows =
   (format: SourceFormat) =>
-  <S extends Fields, Params = unknown>(location: Given<Paths, Params>, options: SourceOptions<S>): Source<S["Type"], Asked<Params>> =>
+  <S extends PlainSchema, Params = unknown>(location: Given<Paths, Params>, options: SourceOptions<S>): Source<S["Type"], Asked<Params>> =>
     makeStep({ kind: "source", reads: [], format, location, schema: options.schema, keyOf: options.key as (item: unknown) => string })
 
 /** JSON Lines: one JSON object a line, UTF-8, in files named by paths or globs. Blank lines are passed over. */
@@ -62,7 +61,7 @@ export const csv = fromRows("csv")
 export const parquet = fromRows("parquet")
 
 /** Any DuckDB query; a relative path in it starts from the working directory. One row an item, in the query's order. */
-export const sql = <S extends Fields, Params = unknown>(
+export const sql = <S extends PlainSchema, Params = unknown>(
   query: Given<string, Params>,
   options: SourceOptions<S>
 ): Source<S["Type"], Asked<Params>> =>
@@ -76,7 +75,7 @@ export const sql = <S extends Fields, Params = unknown>(
   })
 
 /** An Effect Stream of encoded rows (what `schema` decodes). It is read once a run; services it needs are the job's. */
-export const stream = <S extends Fields, R = never, Params = unknown>(
+export const stream = <S extends PlainSchema, R = never, Params = unknown>(
   rows: (run: RunContext<Params>) => Stream.Stream<S["Encoded"], unknown, R>,
   options: SourceOptions<S>
 ): Source<S["Type"], R | Asked<Params>> =>
@@ -91,7 +90,7 @@ export const stream = <S extends Fields, R = never, Params = unknown>(
 
 /** What `files` takes beside its globs. */
 export interface FilesOptions<S extends PlainSchema, P> {
-  readonly schema: S
+  readonly schema: ItemSchema<S>
   /** Makes one item from one file: text, mail, whatever a parser reads. If it fails, the file is rejected with the reason. */
   readonly parse: P & ((file: SourceFile) => Eventually<S["Type"]>)
   /** Default: the file's path relative to the glob's fixed part. */
@@ -99,7 +98,7 @@ export interface FilesOptions<S extends PlainSchema, P> {
 }
 
 /** A folder of files, one item each, named by paths or globs. */
-export const files = <S extends Fields, P extends (file: SourceFile) => unknown, Params = unknown>(
+export const files = <S extends PlainSchema, P extends (file: SourceFile) => unknown, Params = unknown>(
   location: Given<Paths, Params>,
   options: FilesOptions<S, P>
 ): Source<S["Type"], Services<P> | Asked<Params>> =>

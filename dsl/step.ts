@@ -104,6 +104,13 @@ export type ReadsSummary<From> = From extends AnySummary ? From : "report reads 
 /** A schema that decodes and encodes without services: what crosses into a prompt, a table and back. */
 export type PlainSchema = Schema.Codec<any, any>
 
+/** `S`, if what it decodes to is an object; or else the sentence. */
+export type StructSchema<S extends PlainSchema, Sentence> = S["Type"] extends ReadonlyArray<unknown>
+  ? Sentence
+  : S["Type"] extends object
+    ? S
+    : Sentence
+
 /** How the formats of sources differ at run time. */
 export type SourceFormat = "jsonl" | "csv" | "parquet" | "sql" | "files" | "stream"
 

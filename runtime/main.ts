@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
 import { cancel } from "./cli/cancel.ts"
+import { plan } from "./cli/plan.ts"
 import { report } from "./cli/report.ts"
 import { resume } from "./cli/resume.ts"
 import { run } from "./cli/run.ts"
@@ -19,7 +20,7 @@ import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
   Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
-  Command.withSubcommands([run, resume, cancel, status, runs, report])
+  Command.withSubcommands([plan, run, resume, cancel, status, runs, report])
 )
 
 /** Logs go to stderr: stdout is the answer. */

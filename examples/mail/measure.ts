@@ -36,15 +36,17 @@ export const measure = (counts: Readonly<Partial<Record<Outcome, number>>>): Mea
 
 const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
 
-/** The measures as a Markdown table. */
-export const measuresTable = ({ judged, accuracy, spam, ham }: Measures): string =>
-  [
-    `${judged} mails that the filters had not seen: ${percent(accuracy)} right.`,
+/** The measures as Markdown: a sentence that says what they are of, and a table. */
+export const measuresTable = (counts: Parameters<typeof measure>[0]): string => {
+  const { judged, accuracy, spam, ham } = measure(counts)
+  return [
+    `Held against the labels of the ${judged} mails that the models had not learned from: accuracy ${percent(accuracy)}.`,
     "",
     "| topic | precision | recall |",
     "| --- | ---: | ---: |",
     `| spam | ${percent(spam.precision)} | ${percent(spam.recall)} |`,
     `| ham | ${percent(ham.precision)} | ${percent(ham.recall)} |`
   ].join("\n")
+}
 
 const percent = (part: number | null): string => (part === null ? "–" : `${(part * 100).toFixed(1)} %`)

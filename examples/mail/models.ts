@@ -10,7 +10,7 @@ export const envelope = local("envelope", async (request) => (await filters()).b
 export const content = local("content", async (request) => (await filters()).byContent(partsOf(request)))
 
 /** What stands in the holes of a prompt that shows sender, subject and text, in this order. */
-const partsOf = ({ messages }: ModelRequest) => {
-  const [from = "", subject = "", body = ""] = messages.flatMap(({ data }) => data).map(String)
+const partsOf = ({ data }: ModelRequest) => {
+  const [from = "", subject = "", body = ""] = data.map(String)
   return { from, subject, body }
 }

@@ -5,6 +5,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
 import { canonicalJson, PlanError, type Job, type Plan } from "../../dsl/index.ts"
+import { estimateUsd } from "../execute/capacity.ts"
 import { compileJob } from "../execute/compile-job.ts"
 import { loadJob } from "../execute/load-job.ts"
 import type { RunOptions } from "../execute/run.ts"
@@ -51,6 +52,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
       planDigest: plan.digest,
       plan: canonicalJson(plan),
       budgetUsd: plan.budgetUsd,
+      estimateUsd: estimateUsd(plan),
       jobModule: module,
       params: canonicalJson(job.options.params === undefined ? {} : Schema.encodeSync(Schema.toCodecJson(job.options.params))(params))
     }

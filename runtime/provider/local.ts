@@ -20,7 +20,7 @@ export const localProvider = (services: Context.Context<never>): Layer.Layer<Pro
         Effect.suspend(() => {
           const { model, messages, attempt } = request
           if (model.answer === undefined) return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
-          const answered = attemptAnswer(() => model.answer?.({ messages, attempt }), request, services)
+          const answered = attemptAnswer(() => model.answer?.({ messages, data: messages.flatMap(({ data }) => data), attempt }), request, services)
           return Effect.flatMap(answered, (output) => replyOf(request, output, versionOf(model)))
         })
     })

@@ -1,11 +1,12 @@
 /** The three accounts of a run: its items, its money, itself. */
 import { html } from "./markup.ts"
 import type { Html } from "./markup.ts"
+import { settledItems } from "./disposition.ts"
 import type { RunReport } from "./run-report.ts"
 import { facts } from "./tables.ts"
 import { count, dollars, none, percent, plural } from "./text.ts"
 import type { Clock } from "./text.ts"
-import { isAlarming, isComplete, rejectedRows, settledItems } from "./verdict.ts"
+import { isAlarming, isComplete, rejectedRows } from "./verdict.ts"
 
 /** VAL-1 spelled out: two equations with their numbers, and whether they hold. */
 export const completenessOf = (report: RunReport): Html => {

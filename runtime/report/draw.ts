@@ -38,7 +38,12 @@ const mark = /ecmeta_series_index="(\d+)" ecmeta_data_index="(\d+)"([^>]*)>/g
 // What ECharts leaves for its own script in the browser goes; the family of the font and a mark's words come from us.
 const tidy = (svg: string, tip: Drawing["tip"]): string =>
   reveal(svg)
-    .replace(mark, (_, series: string, datum: string, rest: string) => `${rest.trim()}>${title(tip(Number(series), Number(datum)))}`)
+    .replace(
+      mark,
+      (_, series: string, datum: string, rest: string) =>
+        // Silent marks, such as the line of a mean, carry the number of no datum.
+        `${rest.trim()}>${title(rest.includes("silent") ? null : tip(Number(series), Number(datum)))}`
+    )
     .replace(/<style[\s\S]*?<\/style>/g, "")
     .replace(/ ?(?:ecmeta_\w+|class|pointer-events)="[^"]*"/g, "")
     .replace(/<rect width="\d+" height="\d+" x="0" y="0" fill="none"><\/rect>/, "")

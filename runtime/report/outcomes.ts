@@ -1,32 +1,14 @@
 /** The plots of a report that are lying bars: what became of the items, and what stopped or marked them. */
 import { bars } from "./axis.ts"
+import { outcomesOf } from "./disposition.ts"
 import { draw } from "./draw.ts"
 import type { Html } from "./markup.ts"
 import type { CauseReport, RunReport } from "./run-report.ts"
 import { count, percent, plural } from "./text.ts"
 
-/** Names, words and colours of the dispositions, from best to worst. */
-export const dispositions = [
-  { name: "delivered", word: "delivered", color: "var(--delivered)" },
-  { name: "skipped", word: "skipped", color: "var(--skipped)" },
-  { name: "held", word: "held back", color: "var(--held)" },
-  { name: "review", word: "wait for review", color: "var(--review)" },
-  { name: "dead", word: "dead letters", color: "var(--dead)" }
-] as const
-
-/** How many items have no disposition yet. */
-export const openItems = ({ manifest, dispositions: { delivered, dead, review, held, skipped } }: RunReport): number =>
-  Math.max(0, manifest - delivered - dead - review - held - skipped)
-
-/** What they are called: a run that is done should have none. */
-export const openWord = ({ status }: RunReport): string => (status === "done" ? "unaccounted for" : "not finished")
-
 /** One bar of all items; a part that isn't 0 is wide enough to be seen, even one in a million. */
 export const plotDispositions = (report: RunReport, width: number): Html => {
-  const parts = [
-    ...dispositions.map(({ name, word, color }) => ({ word, color, items: report.dispositions[name] })),
-    { word: openWord(report), color: report.status === "done" ? "var(--bad)" : "var(--unfinished)", items: openItems(report) }
-  ].filter(({ items }) => items > 0)
+  const parts = outcomesOf(report).filter(({ items }) => items > 0)
   const total = parts.reduce((sum, { items }) => sum + items, 0)
   const shown = parts.map(({ items }) => Math.max(items, (4 * total) / width))
   return draw({

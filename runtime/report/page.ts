@@ -1,10 +1,11 @@
 /** The completion report as a page. Loads ECharts and a Markdown parser (0.15 s): import it only when a report is to be written. */
 import { completenessOf, identityOf, moneyOf } from "./accounts.ts"
+import { outcomesOf } from "./disposition.ts"
 import { plotsOf } from "./figures.ts"
 import { html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { renderMarkdown } from "./markdown.ts"
-import { dispositions, openItems, openWord, plotDispositions } from "./outcomes.ts"
+import { plotDispositions } from "./outcomes.ts"
 import type { RunReport } from "./run-report.ts"
 import { style } from "./style.ts"
 import { valuesOf } from "./summary.ts"
@@ -65,12 +66,7 @@ const headerOf = (report: RunReport, { tone, status, headline, details }: Verdic
     <p class="lead">${details.join(" ")}</p>
   </header>`
 
-const outcomeOf = (report: RunReport): Html | null => {
-  const open = openItems(report)
-  const legend = [
-    ...dispositions.map(({ name, word }) => ({ name, word, items: report.dispositions[name] })),
-    ...(open > 0 ? [{ name: report.status === "done" ? "lost" : "unfinished", word: openWord(report), items: open }] : [])
-  ]
+const outcomeOf = (report: RunReport): Html => {
   return html`<section class="outcome" aria-label="What became of the items">
     ${
       report.manifest === 0
@@ -79,11 +75,12 @@ const outcomeOf = (report: RunReport): Html | null => {
             <div class="bar slim">${plotDispositions(report, 360)}</div>`
     }
     <ul>
-      ${legend.map(
-        ({ name, word, items }) =>
-          html`<li${items === 0 ? html` class="zero"` : null}><i class="swatch ${name}"></i><b>${count(items)}</b> ${word} <span class="soft">${
-            items === 0 ? null : percent(items, report.manifest)
-          }</span></li>`
+      ${outcomesOf(report).map(
+        ({ name, items, word }) =>
+          html`<li class="${items === 0 ? "zero" : ""}">
+            <i class="swatch ${name}"></i><b>${count(items)}</b> ${word}
+            <span class="soft">${items === 0 ? null : percent(items, report.manifest)}</span>
+          </li>`
       )}
     </ul>
   </section>`

@@ -6,7 +6,7 @@ export const style = new Html(`
 :root{color-scheme:light dark;
 --paper:#fdfdfb;--card:#f5f5f1;--ink:#1d2226;--soft:#5d666f;--line:#dcddd8;--accent:#41749f;--quiet:#9db0c1;
 --delivered:#4481b5;--skipped:#a2a9ae;--held:#8767ab;--review:#c98a0c;--dead:#bd3d2a;--flag:#7d8a2e;--unfinished:#dfe1de;
---good:#1c6b4c;--good-back:#dcefe5;--warn:#7a4f00;--warn-back:#f8ebcd;--bad:#a02817;--bad-back:#fae0db}
+--good:#1c6b4c;--good-back:#dcefe5;--warn:#7a4f00;--warn-back:#f8ebcd;--bad:#a02817;--lost:var(--bad);--bad-back:#fae0db}
 @media screen and (prefers-color-scheme:dark){:root{
 --paper:#15181b;--card:#1d2125;--ink:#e6e8e9;--soft:#9ba4ac;--line:#31373c;--accent:#5c91c2;--quiet:#566879;
 --delivered:#528ec6;--skipped:#737b82;--held:#a68bc9;--review:#d19d38;--dead:#dd6a56;--flag:#a3b04e;--unfinished:#363d43;
@@ -36,10 +36,10 @@ svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-
 
 .bar svg{height:26px;border-radius:5px}
 .outcome ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;margin-top:10px}
-.outcome li.zero{color:var(--soft)}.outcome li.zero b{font-weight:400}
+.outcome li.zero,.outcome .zero b{color:var(--soft);font-weight:400}
 .swatch{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:7px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .delivered{background:var(--delivered)}.skipped{background:var(--skipped)}.held{background:var(--held)}.review{background:var(--review)}
-.dead{background:var(--dead)}.flag{background:var(--flag)}.unfinished{background:var(--unfinished)}.lost{background:var(--bad)}
+.dead{background:var(--dead)}.flag{background:var(--flag)}.unfinished{background:var(--unfinished)}.lost{background:var(--lost)}
 .split,.plots,.thirds{display:grid;grid-template-columns:minmax(0,1fr);gap:26px 28px;margin-top:34px}
 main>section:not(.outcome){margin-top:34px}
 .said>*+*{margin-top:8px}.said p,.said ul,.said ol{max-width:72ch}.said ul,.said ol{padding-left:20px}

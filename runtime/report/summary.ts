@@ -1,9 +1,9 @@
 /** The values of an aggregate: tables where they are flat, JSON where they aren't. */
 import { clip, html } from "./markup.ts"
 import type { Html } from "./markup.ts"
+import type { RunReport } from "./run-report.ts"
 import { facts, table } from "./tables.ts"
 import type { Column } from "./tables.ts"
-import type { RunReport } from "./run-report.ts"
 import { none, plain } from "./text.ts"
 
 /** What the aggregates came to. */
@@ -19,7 +19,7 @@ export const valuesOf = ({ summaries }: RunReport): Html =>
 type Scalar = string | number | bigint | boolean | null
 type Flat = Readonly<Record<string, Scalar>>
 
-/** Rows of a table that are shown at most; 20,000 characters where it is JSON. */
+// What fits a page: beyond it the page says how many there are.
 const rowsMax = 100
 
 // Single values first, then each map or list of rows under its name.
@@ -29,7 +29,7 @@ const renderValues = (values: unknown): Html => {
   const single = entries.filter(isSingle)
   const rest = entries.filter((entry) => !isSingle(entry))
   return html`<div class="blocks-of">
-    ${single.length === 0 ? null : html`<div>${facts(single.map(([name, value]) => [name, show(value)]))}</div>`}${rest.map(
+    ${single.length === 0 ? null : html`<div>${capped(single, (shown) => facts(shown.map(([name, value]) => [name, show(value)])))}</div>`}${rest.map(
       ([name, value]) =>
         html`<div>
           <h4>${name}</h4>
@@ -49,7 +49,7 @@ const valueOf = (value: unknown): Html => {
   return json(value)
 }
 
-/** `{ spam: 12, list: 33 }` */
+// { spam: 12, list: 33 }
 const pairsOf = (values: Flat): Html =>
   capped(Object.entries(values), (entries) =>
     table<readonly [string, Scalar]>(
@@ -62,10 +62,10 @@ const pairsOf = (values: Flat): Html =>
     )
   )
 
-/** `[{ topic: "spam", items: 12 }, …]` */
+// [{ topic: "spam", items: 12 }, …]
 const rowsOf = (rows: ReadonlyArray<Flat>): Html => capped(rows, (shown) => tableOf(columnsOf(shown), shown))
 
-/** `{ spam: { precision: 0.9, recall: 0.8 }, … }` */
+// { spam: { precision: 0.9, recall: 0.8 }, … }
 const matrixOf = (entries: ReadonlyArray<readonly [string, Flat]>): Html =>
   capped(entries, (shown) => {
     const columns = columnsOf(shown.map(([, row]) => row))

@@ -1,5 +1,5 @@
 /** The tables of a report, and how a table is made. */
-import { html } from "./markup.ts"
+import { clip, html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { words } from "./outcomes.ts"
 import type { CauseReport, PartitionReport, RunReport, StepReport } from "./run-report.ts"
@@ -67,7 +67,7 @@ const cellOf = <Row>({ title, cell, isNumber }: Column<Row>, row: Row): Html =>
 
 const side = (isNumber: boolean | undefined): Html | null => (isNumber === true ? html` class="number"` : null)
 
-/** Each checkpointed step: what came of its items, and what its calls took. */
+// Each checkpointed step: what came of its items, and what its calls took.
 const stepTable = (steps: ReadonlyArray<StepReport>): Html =>
   table<StepReport>(
     [
@@ -99,7 +99,7 @@ const statusWords = (statuses: StepReport["statuses"]): string => {
   )
 }
 
-/** All causes, the most frequent first. */
+// All causes, the most frequent first.
 const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
   table<CauseReport>(
     [
@@ -112,7 +112,7 @@ const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
     causes.toSorted((one, other) => other.items - one.items)
   )
 
-/** Rows set aside before the manifest, by reason, with the first places of each. */
+// Rows set aside before the manifest, by reason, with the first places of each.
 const rejectionTable = (rejected: RunReport["rejected"]): Html =>
   html`<div class="scroll">
     <table class="places">
@@ -131,8 +131,8 @@ const rejectionTable = (rejected: RunReport["rejected"]): Html =>
             ${examples.map(
               ({ file, line, reason }) =>
                 html`<tr>
-                  <td><code>${line === null ? file : `${file}:${line}`}</code></td>
-                  <td>${reason}</td>
+                  <td><code>${line === null ? clip(file, 300) : `${clip(file, 300)}:${line}`}</code></td>
+                  <td>${clip(reason, 300)}</td>
                 </tr> `
             )}
           </tbody>`
@@ -140,7 +140,7 @@ const rejectionTable = (rejected: RunReport["rejected"]): Html =>
     </table>
   </div>`
 
-/** The numbers behind the plot of partitions. */
+// The numbers behind the plot of partitions.
 const partitionTable = (partitions: ReadonlyArray<PartitionReport>): Html =>
   table<PartitionReport>(
     [

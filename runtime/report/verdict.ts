@@ -1,6 +1,6 @@
 /** What the run came to, in words, and what to type next. */
 import type { RunReport } from "./run-report.ts"
-import { openItems, openWord } from "./outcomes.ts"
+import { outcomesOf, settledItems } from "./disposition.ts"
 import { count, dollars, duration, plural } from "./text.ts"
 import type { Clock } from "./text.ts"
 
@@ -39,12 +39,8 @@ export const isComplete = (report: RunReport): boolean =>
 /** A run that is done and lost something: nothing on the page is more urgent. */
 export const isAlarming = (report: RunReport): boolean => report.status === "done" && !isComplete(report)
 
-/** Items that have a disposition. */
-export const settledItems = ({ dispositions: { delivered, dead, review, held, skipped } }: RunReport): number =>
-  delivered + dead + review + held + skipped
-
 const headline = (report: RunReport): string => {
-  const { delivered, dead, review, held, skipped } = report.dispositions
+  const { delivered } = report.dispositions
   if (report.manifest === 0) {
     if (report.status !== "done") return "0 items so far"
     return report.rowsRead === 0
@@ -52,15 +48,7 @@ const headline = (report: RunReport): string => {
       : `0 items: ${report.rowsRead === 1 ? "the one row read was" : `all ${count(report.rowsRead)} rows read were`} rejected`
   }
   if (delivered === report.manifest) return delivered === 1 ? "1 item, delivered" : `${count(report.manifest)} items, all delivered`
-  const parts: ReadonlyArray<readonly [number, string]> = [
-    [delivered, "delivered"],
-    [review, review === 1 ? "waits for review" : "wait for review"],
-    [dead, dead === 1 ? "dead letter" : "dead letters"],
-    [held, "held back"],
-    [skipped, "skipped"],
-    [openItems(report), openWord(report)]
-  ]
-  const said = parts.filter(([items]) => items > 0).map(([items, word]) => `${count(items)} ${word}`)
+  const said = outcomesOf(report).flatMap(({ items, word }) => (items > 0 ? [`${count(items)} ${word}`] : []))
   return `${plural(report.manifest, "item")}: ${said.join(", ") || "none finished"}`
 }
 

@@ -29,7 +29,7 @@ export const insertRun = async (db: Db, start: RunStart): Promise<void> => {
       plan_digest: start.planDigest,
       plan: start.plan,
       budget_usd: start.budgetUsd,
-      estimate_usd: null,
+      estimate_usd: start.estimateUsd,
       spent_usd: 0,
       job_module: start.jobModule,
       created_at: sql<Date>`now()`,

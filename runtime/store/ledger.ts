@@ -21,6 +21,8 @@ export interface RunStart {
   /** Canonical JSON. */
   readonly plan: string
   readonly budgetUsd: number
+  /** What the run was expected to cost; null where a model has no known price. */
+  readonly estimateUsd: number | null
   readonly jobModule: string
   /** JSON of the decoded parameters; goes to the payload. */
   readonly params: string

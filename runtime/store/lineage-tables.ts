@@ -27,7 +27,8 @@ const commits = ({ from, to }: RowRange): string => `commit_no between ${from} a
 
 /** The source step's columns of the plan. A query's or a stream's text may hold a credential, so it stays in the run's own file. */
 const sourceOf = `select step->>'$.name' as source, step->>'$.format' as source_format,
-    case when step->>'$.format' not in ('sql', 'stream') then step->>'$.location' end as source_location
+    case when step->>'$.format' in ('sql', 'stream') then null
+      when step->>'$.location' like '"%' then (step->>'$.location')::json->>'$' else step->>'$.location' end as source_location
   from (select unnest(from_json(plan->'$.steps', '["JSON"]')) as step from state.run) where step->>'$.kind' = 'source'`
 
 const runs: PublishedTable = {

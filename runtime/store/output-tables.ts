@@ -124,6 +124,6 @@ export const readOutputTables = (folder: StateFolder): Effect.Effect<ReadonlyArr
   Effect.gen(function* () {
     const root = outputFolder(folder)
     const names = yield* onDisk(root, () => (fs.existsSync(root) ? fs.readdirSync(root).filter((name) => name.startsWith("outputs_")) : []))
-    const claims = yield* Effect.forEach(names.sort(), (name) => Effect.map(readClaim(path.join(root, name)), (claim) => ({ name, claim })))
+    const claims = yield* Effect.forEach(names.toSorted(), (name) => Effect.map(readClaim(path.join(root, name)), (claim) => ({ name, claim })))
     return claims.flatMap(({ name, claim }) => (claim === null ? [] : [[name, claim.columns] as const]))
   })

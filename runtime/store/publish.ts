@@ -1,9 +1,10 @@
 /** Publishes a run's metadata while it runs: analysts read Parquet, and never a file that a run has open. */
+import * as path from "node:path"
+
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { sql, type Kysely } from "kysely"
-import * as path from "node:path"
 
 import type { DuckLedger } from "./ledger-duckdb.ts"
 import type { LedgerTables } from "./ledger-tables.ts"

@@ -39,6 +39,7 @@ export const readRunStart = (folder: RunFolder): Effect.Effect<{ readonly start:
           planDigest: row.plan_digest,
           plan: row.plan,
           budgetUsd: row.budget_usd,
+          estimateUsd: row.estimate_usd,
           jobModule: row.job_module,
           params: params.params
         }

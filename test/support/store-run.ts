@@ -24,7 +24,7 @@ export const Triage = Schema.Struct({
   tags: Schema.Array(Schema.String)
 })
 
-export const samplePlan = (output: Schema.Codec<object, any> = Triage): Plan => {
+export const samplePlan = (output: Schema.Codec<object, unknown> = Triage): Plan => {
   const mails = jsonl("inbox/*.jsonl", { schema: Schema.Struct({ id: Schema.String }), key: (mail) => mail.id })
   const spread = partition(mails)
   const triage = infer(spread, { model: local("bayes", () => ({})), prompt: (mail) => [user`${mail.id}`], output })
@@ -74,7 +74,7 @@ const beginSampleRun = Effect.fnUntraced(function* (ledger: DuckLedger, { run, i
   const start = {
     run, job: plan.job, owner: plan.owner, purpose: plan.purpose, classification: plan.classification, consumers: plan.consumers, logicalTime,
     interval: { start: logicalTime, end: new Date("2026-11-03T00:00:00Z") }, itemLimit: itemLimit ?? null, planDigest: plan.digest,
-    plan: canonicalJson(plan), budgetUsd: plan.budgetUsd, jobModule: "jobs/mail-triage.ts", params: "{}"
+    plan: canonicalJson(plan), budgetUsd: plan.budgetUsd, estimateUsd: 0, jobModule: "jobs/mail-triage.ts", params: "{}"
   }
   const record = yield* ledger.begin(start, { codeVersion, planDigest: plan.digest, pid: process.pid })
   if (record.sealed) return

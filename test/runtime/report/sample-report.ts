@@ -128,6 +128,59 @@ export const emptyReport: RunReport = {
   reports: [{ step: "morning", text: "0 mails, 0 of them spam." }]
 }
 
+/** A run that is done and can't say what became of two items. */
+export const lossyReport: RunReport = {
+  ...sampleReport,
+  dispositions: { ...sampleReport.dispositions, delivered: 5729 },
+  completeness: { holds: false, gaps: ["9f31c0a2b7", "77aa01e2c4"] }
+}
+
+/** As much as a report may hold. */
+export const largeReport: RunReport = {
+  ...sampleReport,
+  partitions: Array.from({ length: 200 }, (_, index) => ({
+    partition: index,
+    label: `tier-${index}`,
+    items: 900 + index,
+    weight: index * 10,
+    seconds: 400 - index
+  })),
+  partitionCount: 1024,
+  throughput: Array.from({ length: 120 }, (_, index) => ({
+    at: new Date(started + index * 60_000).toISOString(),
+    items: 100 + ((index * 31) % 77)
+  })),
+  throughputBucketSeconds: 60,
+  confidence: Array.from({ length: 6 }, (_, index) => ({
+    step: `step-${index}`,
+    bins: Array.from({ length: 20 }, (_bin, bin) => bin * index + 1),
+    none: index
+  })),
+  causes: Array.from({ length: 40 }, (_, index) => ({
+    kind: "flag",
+    step: `step-${index}`,
+    code: "rule",
+    rule: `rule-${index}`,
+    items: index + 1
+  }))
+}
+
+/** Markup, quotes, Markdown, an entity, a mark that turns the direction of text, half a surrogate pair, a control. */
+export const hostile = `<script>hacked=1</script>"'><img src=x onerror=hacked=1> [a](javascript:hacked=1) ![b](https://evil.example/c.png) <marquee> &#x202e; \u202e \ud800 \u0000 class="x" font-family:y; {a|b}`
+
+const harmless = new Set(["kind", "status", "logicalTime", "startedAt", "endedAt", "at"])
+
+/** The sample with every text made hostile, names of statuses and of aggregates too. */
+export const hostileReport = spoil(sampleReport) as RunReport
+
+function spoil(value: unknown, key = ""): unknown {
+  if (typeof value === "string") return harmless.has(key) ? value : `${value.slice(0, 12)} ${hostile}`
+  if (Array.isArray(value)) return value.map((part) => spoil(part, key))
+  if (typeof value !== "object" || value === null) return value
+  const isOpen = ["statuses", "values", "byTopic", "perClass"].includes(key)
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [isOpen ? `${name} ${hostile}` : name, spoil(part, name)]))
+}
+
 function step(
   ...[name, kind, model, statuses, attempts, meanMs, p95Ms, inputTokens, outputTokens, costUsd]: readonly [
     string,

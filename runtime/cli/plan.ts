@@ -1,0 +1,130 @@
+/** `runtime plan JOB` */
+import { createHash } from "node:crypto"
+import { existsSync } from "node:fs"
+import * as path from "node:path"
+
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+import type { Job, Plan } from "../../dsl/index.ts"
+import type { Graph } from "../execute/graph.ts"
+import { Misuse } from "./misuse.ts"
+import { verb, type Said } from "./verb.ts"
+
+const firesShown = 3
+
+export const plan = verb(
+  "plan",
+  {
+    description: "Compile a job and say what a run of it would be: steps, items, partitions, workers, disk, price, next fire times. Lists every fault; runs nothing, writes nothing.",
+    examples: [
+      ["runtime plan jobs/mail-triage.ts", "what the next run would be"],
+      ["runtime plan jobs/mail-triage.ts --date 2026-03-01 --mermaid", "of a certain day, with a flowchart for Markdown"]
+    ]
+  },
+  {
+    job: Argument.String("job").pipe(Argument.withDescription("the job's module, `path.ts` or `path.ts#export`")),
+    date: Flag.String("date").pipe(Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"), Flag.optional),
+    param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional),
+    mermaid: Flag.Boolean("mermaid").pipe(Flag.withDescription("add a Mermaid flowchart of the steps"), Flag.withDefault(false))
+  },
+  (flags) => planJob({ ...flags, date: Option.getOrNull(flags.date), params: Option.getOrElse(flags.param, () => ({})) })
+)
+
+interface PlanRequest {
+  readonly job: string
+  readonly date: string | null
+  readonly params: Readonly<Record<string, string>>
+  readonly state: string
+  readonly mermaid: boolean
+}
+
+const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
+  const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
+  const { planOf } = yield* Effect.promise(() => import("./compile-plan.ts"))
+  const { makeGraph } = yield* Effect.promise(() => import("../execute/graph.ts"))
+  const { estimate } = yield* Effect.promise(() => import("../execute/estimate.ts"))
+  const { placeText } = yield* Effect.promise(() => import("../execute/sample.ts"))
+  const { freeBytes } = yield* Effect.promise(() => import("../store/disk.ts"))
+  const { planText } = yield* Effect.promise(() => import("./plan-text.ts"))
+  const { canonicalJson } = yield* Effect.promise(() => import("../../dsl/index.ts"))
+  const { mermaid } = yield* Effect.promise(() => import("./plan-graph.ts"))
+  const { job, module, codeVersion } = yield* loadJob(request.job)
+  const planned = yield* planOf(job)
+  const graph = makeGraph(job)
+  const seen = yield* lookAtInput({ ...request, declared: job, plan: planned, graph })
+  const known = yield* knownOf(request.state, planned.job)
+  const figures = estimate({ plan: planned, graph, sample: seen.sample, measuredPerMinute: known.measuredPerMinute, hashKey: known.hashKey })
+  const free = freeBytes(request.state)
+  const isTooFull = figures.diskBytes !== null && figures.diskBytes > free
+  const view = {
+    plan: planned,
+    codeVersion,
+    estimate: figures,
+    rejections: (seen.sample?.rejections ?? []).map((rejection) => ({ ...rejection, at: placeText(rejection.place) })),
+    unread: seen.unread,
+    freeBytes: free,
+    nextFires: yield* nextFiresOf(planned),
+    warnings: [...seen.warnings, ...known.warnings, ...(isTooFull ? [`the disk of ${path.resolve(request.state)} has too little room for a run. Make room, or choose another folder with --state DIR.`] : [])],
+    mermaid: request.mermaid ? mermaid(planned) : null
+  }
+  const { rejections, unread: _, mermaid: chart, estimate: __, plan: ___, ...rest } = view
+  const json = {
+    // In canonical form, so that its digest can be worked out again.
+    plan: JSON.parse(canonicalJson(planned)),
+    module,
+    date: seen.date,
+    ...figures,
+    rejections: rejections.slice(0, 100).map(({ code, reason, at }) => ({ code, reason, at })),
+    ...rest,
+    ...(chart === null ? {} : { mermaid: chart })
+  }
+  return { json, text: planText(view) } satisfies Said
+})
+
+/** The rows of the input, as far as a plan looks at them. What can't be read is a warning: a plan is made before the night's files come. */
+const lookAtInput = Effect.fnUntraced(function* (request: PlanRequest & { readonly declared: Job; readonly plan: Plan; readonly graph: Graph }) {
+  const { declared, graph } = request
+  const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
+  const logical = logicalTimeOf(request.plan.schedule, request.date, new Date(yield* Clock.currentTimeMillis))
+  if ("problem" in logical) return yield* new Misuse({ problem: `--date: ${logical.problem}.`, remedy: `${logical.remedy}.` })
+  const { date, interval } = logical
+  const nothing = { sample: null, date, unread: null, warnings: [] as ReadonlyArray<string> }
+  const { format } = graph.source.definition
+  if (format === "stream") return { ...nothing, unread: "a stream is read when it runs" }
+  const { decodeParams } = yield* Effect.promise(() => import("./job-params.ts"))
+  const { sampleSource } = yield* Effect.promise(() => import("../execute/sample.ts"))
+  const { buildServices } = yield* Effect.promise(() => import("../execute/services.ts"))
+  return yield* Effect.gen(function* () {
+    const params = yield* decodeParams(declared, request.params)
+    const services = format === "files" ? yield* buildServices(declared) : Context.empty()
+    const sample = yield* sampleSource(graph, { date, interval, params }, services)
+    return { ...nothing, sample, warnings: sample.items.length === 0 ? [`the input has no items on ${date}: a run would be done at once.`] : [] }
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) => Effect.succeed({ ...nothing, unread: "see the warning below", warnings: [error.message] }))
+  )
+})
+
+/** What the state folder knows of the job. Nothing is created: a plan leaves no trace. */
+const knownOf = Effect.fnUntraced(function* (state: string, job: string) {
+  const anyKey = (key: string): Buffer => createHash("sha256").update(key).digest()
+  if (!existsSync(path.join(state, "state.key"))) return { hashKey: anyKey, measuredPerMinute: null, warnings: [] }
+  const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
+  return yield* Effect.gen(function* () {
+    const folder = yield* openStateFolder(state)
+    if (!existsSync(folder.control)) return { hashKey: folder.hashKey, measuredPerMinute: null, warnings: [] }
+    const { measuredThroughput } = yield* Effect.promise(() => import("../store/control.ts"))
+    return { hashKey: folder.hashKey, measuredPerMinute: yield* measuredThroughput(folder, job), warnings: [] }
+  }).pipe(Effect.catch((error) => Effect.succeed({ hashKey: anyKey, measuredPerMinute: null, warnings: [error.message] })))
+})
+
+const nextFiresOf = Effect.fnUntraced(function* ({ schedule }: Plan) {
+  if (schedule === null) return []
+  const { nextFires } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
+  return nextFires(schedule, new Date(yield* Clock.currentTimeMillis), firesShown).map(({ utc, local, key }) => ({ utc, local, key }))
+})

@@ -1,0 +1,171 @@
+/** What a run would take, worked out before it is begun: items, partitions, workers, disk, price. Pure. */
+import type { Plan } from "../../dsl/index.ts"
+import type { StagedGroup } from "../store/ledger.ts"
+import { lightestFirst } from "../store/lightest-first.ts"
+import { throughputOf, workersNeeded, workersOf, type Throughput } from "./capacity.ts"
+import type { Graph } from "./graph.ts"
+import { layOut } from "./layout.ts"
+import type { Sample, SampledItem } from "./sample.ts"
+
+/** How well a count is known; `at least` where nothing tells how much more there is. */
+export type Precision = "exact" | "about" | "at least"
+
+export interface InputEstimate {
+  readonly precision: Precision
+  readonly items: number
+  readonly rejected: number
+  readonly rowsRead: number
+  /** Bodies that the payload copies. */
+  readonly bytes: number
+}
+
+export interface PartitionEstimate {
+  readonly strategy: string
+  readonly count: number
+  readonly labels: ReadonlyArray<{ readonly label: string; readonly items: number; readonly partitions: number }>
+  /** The largest partition, as a multiple of the mean one; null where all weigh nothing. */
+  readonly skew: { readonly items: number | null; readonly weight: number | null }
+}
+
+export interface Estimate {
+  /** Null where the input wasn't read. */
+  readonly input: InputEstimate | null
+  readonly partitions: PartitionEstimate | null
+  readonly throughput: Throughput
+  /** `minimum` is EXE-1's; null for a job without a deadline or an input that isn't known. */
+  readonly workers: { readonly minimum: number | null; readonly start: number }
+  readonly checkpointsPerItem: number
+  /** With a fifth to spare. Answers aren't in it: their size is the models' to choose. */
+  readonly diskBytes: number | null
+  /** Null where a model has a price that nothing here knows. */
+  readonly priceUsd: number | null
+}
+
+export interface EstimateOptions {
+  readonly plan: Plan
+  readonly graph: Graph
+  readonly sample: Sample | null
+  /** One worker's items per minute in the job's last run; null without one. */
+  readonly measuredPerMinute: number | null
+  /** The state folder's: partitions of a random hash come out as they will. */
+  readonly hashKey: (key: string) => Buffer
+}
+
+const checkpointBytes = 200
+const spareDisk = 1.2
+
+export const estimate = (options: EstimateOptions): Estimate => {
+  const { plan, graph, sample, measuredPerMinute } = options
+  const models = graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : []))
+  const throughput = throughputOf(models, measuredPerMinute)
+  const input = sample === null ? null : inputOf(sample)
+  const minimum = input === null ? null : workersNeeded(input.items, plan, throughput)
+  const checkpointsPerItem = checkpointsOf(plan)
+  return {
+    input,
+    partitions: sample === null || sample.items.length === 0 ? null : partitionsOf(options, sample, throughput),
+    throughput,
+    workers: { minimum, start: workersOf(minimum) },
+    checkpointsPerItem,
+    diskBytes: input === null ? null : Math.ceil(spareDisk * (input.bytes + input.items * checkpointsPerItem * checkpointBytes)),
+    priceUsd: isAllEmbedded(plan) ? 0 : null
+  }
+}
+
+const isAllEmbedded = ({ steps }: Plan): boolean =>
+  steps.every((step) => step.kind !== "infer" || [...step.models, ...step.overrides.map(({ model }) => model)].every((model) => model === null || model.engine === "local"))
+
+/** All rows for each row read. */
+const scaleOf = ({ items, rejections, rowsTotal }: Sample): number => {
+  const read = items.length + rejections.length
+  return rowsTotal === null || read === 0 ? 1 : rowsTotal / read
+}
+
+const inputOf = (sample: Sample): InputEstimate => {
+  const { items, rejections, rowsTotal, isWhole } = sample
+  const scale = scaleOf(sample)
+  return {
+    precision: isWhole ? "exact" : rowsTotal === null ? "at least" : "about",
+    items: Math.round(items.length * scale),
+    rejected: Math.round(rejections.length * scale),
+    rowsRead: items.length + rejections.length,
+    bytes: Math.round(items.reduce((sum, { bytes }) => sum + bytes, 0) * scale)
+  }
+}
+
+const partitionsOf = ({ plan, graph, hashKey }: EstimateOptions, sample: Sample, { itemsPerMinute }: Throughput): PartitionEstimate => {
+  const { definition, name } = graph.partition
+  const scale = scaleOf(sample)
+  const groups = groupsOf(sample.items, scale)
+  // As `executeRun` lays out its manifest.
+  const layout = layOut({ definition, itemsPerMinute, workers: workersOf(null) * 2 }, groups)
+  const counts = new Map(layout.groups.map(({ label, partitions }) => [label, partitions]))
+  const loads = sample.isWhole ? loadsOf(sample.items, layout.spread, counts, hashKey) : meanLoads(groups, counts)
+  const planned = plan.steps.find((step) => step.name === name)
+  return {
+    strategy: planned?.kind === "partition" ? planned.strategy : "hash",
+    count: loads.length,
+    labels: groups.filter(({ label }) => label !== "").map(({ label, items }) => ({ label, items, partitions: counts.get(label) ?? 1 })),
+    skew: { items: skewOf(loads.map(({ items }) => items)), weight: skewOf(loads.map(({ weight }) => weight)) }
+  }
+}
+
+const groupsOf = (items: ReadonlyArray<SampledItem>, scale: number): ReadonlyArray<StagedGroup> => {
+  const groups = new Map<string, { items: number; weight: number }>()
+  for (const { label, weight } of items) {
+    const group = groups.get(label) ?? { items: 0, weight: 0 }
+    group.items++
+    group.weight += weight
+    groups.set(label, group)
+  }
+  return [...groups]
+    .map(([label, group]) => ({ label, items: Math.round(group.items * scale), weight: group.weight * scale }))
+    .sort((a, b) => (a.label < b.label ? -1 : 1))
+}
+
+interface Load {
+  items: number
+  weight: number
+}
+
+/** Each item in its partition, as the manifest's staging puts it there. */
+const loadsOf = (items: ReadonlyArray<SampledItem>, spread: "hash" | "weight", counts: ReadonlyMap<string, number>, hashKey: (key: string) => Buffer): ReadonlyArray<Load> => {
+  const firsts = new Map<string, number>()
+  let total = 0
+  for (const [label, partitions] of counts) {
+    firsts.set(label, total)
+    total += partitions
+  }
+  const loads = Array.from({ length: total }, (): Load => ({ items: 0, weight: 0 }))
+  const next = lightestFirst(total)
+  const placed = spread === "weight" ? items.toSorted((a, b) => b.weight - a.weight) : items
+  for (const { key, label, weight } of placed) {
+    const load = loads[spread === "weight" ? next(weight) : (firsts.get(label) ?? 0) + (hashKey(key).readUInt32LE(12) % (counts.get(label) ?? 1))]
+    if (load === undefined) continue
+    load.items++
+    load.weight += weight
+  }
+  return loads.filter(({ items }) => items > 0)
+}
+
+/** Of an input that wasn't read to its end: a few rows spread over all its partitions would look more uneven than it is. */
+const meanLoads = (groups: ReadonlyArray<StagedGroup>, counts: ReadonlyMap<string, number>): ReadonlyArray<Load> =>
+  groups.flatMap(({ label, items, weight }) => {
+    const partitions = counts.get(label) ?? 1
+    return Array.from({ length: partitions }, () => ({ items: items / partitions, weight: weight / partitions }))
+  })
+
+const skewOf = (loads: ReadonlyArray<number>): number | null => {
+  const sum = loads.reduce((total, load) => total + load, 0)
+  return sum === 0 ? null : loads.reduce((most, load) => Math.max(most, load), 0) / (sum / loads.length)
+}
+
+/** Durable rows that an item leaves at most: one a step that takes rows, and in a cascade one more a model. */
+const checkpointsOf = (plan: Plan): number => {
+  const aggregated = new Set(plan.steps.flatMap((step) => (step.kind === "aggregate" ? step.reads : [])))
+  return plan.steps.reduce((sum, step) => {
+    if (step.kind === "infer") return sum + (step.models.length === 1 ? 1 : step.models.length + 1)
+    if (step.kind === "validate" || step.kind === "join") return sum + 1
+    return step.kind === "when" && (step.terminal || aggregated.has(step.name)) ? sum + 1 : sum
+  }, 0)
+}
