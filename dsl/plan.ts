@@ -213,10 +213,11 @@ const planStep = (job: Job, step: Step): PlannedStep => {
         ...base,
         kind: "source",
         format,
-        location: typeof location === "function" ? String(location) : JSON.stringify(location),
+        // For people: types stripped from a function leave gaps.
+        location: typeof location === "function" ? String(location).replaceAll(/\s+/g, " ") : JSON.stringify(location),
         schemaDigest: digest(jsonSchemaOf(schema)),
         columns: storedColumns(schema),
-        codeDigest: codeDigest(keyOf, parse)
+        codeDigest: codeDigest(typeof location === "function" ? location : undefined, keyOf, parse)
       }
     }
     case "partition": {

@@ -1,7 +1,16 @@
 /** Where items come from: files, queries and streams, as values or as functions of the run. */
 import type * as Stream from "effect/Stream"
 
-import { makeStep, type Eventually, type PlainSchema, type Services, type Source, type SourceFormat, type StructSchema } from "./step.ts"
+import {
+  makeStep,
+  type Eventually,
+  type PlainSchema,
+  type Services,
+  type Source,
+  type SourceDefinition,
+  type SourceFormat,
+  type StructSchema
+} from "./step.ts"
 
 /** What a source may know of the run it feeds. Read-only; the same for every item of the run. */
 export interface RunContext<out Params = unknown> {
@@ -29,6 +38,7 @@ export type SourceLocation = Paths | ((run: RunContext<any>) => unknown)
 
 type ItemSchema<S extends PlainSchema> = StructSchema<S, "An item is a Schema.Struct: its fields are what prompts and queries read">
 
+/** What every source but `files` takes beside its location. */
 export interface SourceOptions<S extends PlainSchema> {
   /** Decodes one row. A row that doesn't fit is rejected with its file and line, and counted. */
   readonly schema: ItemSchema<S>
@@ -49,7 +59,7 @@ export interface SourceFile {
 const fromRows =
   (format: SourceFormat) =>
   <S extends PlainSchema, Params = unknown>(location: Given<Paths, Params>, options: SourceOptions<S>): Source<S["Type"], Asked<Params>> =>
-    makeStep({ kind: "source", reads: [], format, location, schema: options.schema, keyOf: options.key as (item: unknown) => string })
+    makeSource(format, location, options)
 
 /** JSON Lines: one JSON object a line, UTF-8, in files named by paths or globs. Blank lines are passed over. */
 export const jsonl = fromRows("jsonl")
@@ -64,29 +74,13 @@ export const parquet = fromRows("parquet")
 export const sql = <S extends PlainSchema, Params = unknown>(
   query: Given<string, Params>,
   options: SourceOptions<S>
-): Source<S["Type"], Asked<Params>> =>
-  makeStep({
-    kind: "source",
-    reads: [],
-    format: "sql",
-    location: query,
-    schema: options.schema,
-    keyOf: options.key as (item: unknown) => string
-  })
+): Source<S["Type"], Asked<Params>> => makeSource("sql", query, options)
 
 /** An Effect Stream of encoded rows (what `schema` decodes). It is read once a run; services it needs are the job's. */
 export const stream = <S extends PlainSchema, R = never, Params = unknown>(
   rows: (run: RunContext<Params>) => Stream.Stream<S["Encoded"], unknown, R>,
   options: SourceOptions<S>
-): Source<S["Type"], R | Asked<Params>> =>
-  makeStep({
-    kind: "source",
-    reads: [],
-    format: "stream",
-    location: rows,
-    schema: options.schema,
-    keyOf: options.key as (item: unknown) => string
-  })
+): Source<S["Type"], R | Asked<Params>> => makeSource("stream", rows, options)
 
 /** What `files` takes beside its globs. */
 export interface FilesOptions<S extends PlainSchema, P> {
@@ -101,13 +95,18 @@ export interface FilesOptions<S extends PlainSchema, P> {
 export const files = <S extends PlainSchema, P extends (file: SourceFile) => unknown, Params = unknown>(
   location: Given<Paths, Params>,
   options: FilesOptions<S, P>
-): Source<S["Type"], Services<P> | Asked<Params>> =>
-  makeStep({
-    kind: "source",
-    reads: [],
-    format: "files",
-    location,
-    schema: options.schema,
-    keyOf: (options.key ?? ((_, path) => path)) as (item: unknown, path: string) => string,
-    parse: options.parse
-  })
+): Source<S["Type"], Services<P> | Asked<Params>> => makeSource("files", location, { key: (_: unknown, path: string) => path, ...options })
+
+const makeSource = <S extends Source<any, any>>(
+  format: SourceFormat,
+  location: SourceLocation,
+  options: { readonly schema: unknown; readonly key: unknown; readonly parse?: unknown }
+): S => {
+  // The compiler proved key and parse against the schema; the run time hands them exactly such values.
+  const { schema, key, parse } = options as {
+    schema: PlainSchema
+    key: SourceDefinition["keyOf"]
+    parse?: NonNullable<SourceDefinition["parse"]>
+  }
+  return makeStep({ kind: "source", reads: [], format, location, schema, keyOf: key, ...(parse === undefined ? {} : { parse }) })
+}

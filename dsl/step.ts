@@ -105,11 +105,8 @@ export type ReadsSummary<From> = From extends AnySummary ? From : "report reads 
 export type PlainSchema = Schema.Codec<any, any>
 
 /** `S`, if what it decodes to is an object; or else the sentence. */
-export type StructSchema<S extends PlainSchema, Sentence> = S["Type"] extends ReadonlyArray<unknown>
-  ? Sentence
-  : S["Type"] extends object
-    ? S
-    : Sentence
+export type StructSchema<S extends PlainSchema, Sentence> =
+  S["Type"] extends ReadonlyArray<unknown> ? Sentence : S["Type"] extends object ? S : Sentence
 
 /** How the formats of sources differ at run time. */
 export type SourceFormat = "jsonl" | "csv" | "parquet" | "sql" | "files" | "stream"

@@ -14,13 +14,15 @@ import { report } from "./cli/report.ts"
 import { resume } from "./cli/resume.ts"
 import { run } from "./cli/run.ts"
 import { runs } from "./cli/runs.ts"
+import { sql } from "./cli/sql.ts"
 import { status } from "./cli/status.ts"
+import { tryVerb } from "./cli/try.ts"
 import { exitCodes } from "./cli/verb.ts"
 import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
   Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
-  Command.withSubcommands([plan, run, resume, cancel, status, runs, report])
+  Command.withSubcommands([plan, tryVerb, run, resume, cancel, status, runs, report, sql])
 )
 
 /** Logs go to stderr: stdout is the answer. */

@@ -12,7 +12,6 @@ import * as Option from "effect/Option"
 
 import type { Job, Plan } from "../../dsl/index.ts"
 import type { Graph } from "../execute/graph.ts"
-import { Misuse } from "./misuse.ts"
 import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
@@ -89,10 +88,8 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
 /** The rows of the input, as far as a plan looks at them. What can't be read is a warning: a plan is made before the night's files come. */
 const lookAtInput = Effect.fnUntraced(function* (request: PlanRequest & { readonly declared: Job; readonly plan: Plan; readonly graph: Graph }) {
   const { declared, graph } = request
-  const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
-  const logical = logicalTimeOf(request.plan.schedule, request.date, new Date(yield* Clock.currentTimeMillis))
-  if ("problem" in logical) return yield* new Misuse({ problem: `--date: ${logical.problem}.`, remedy: `${logical.remedy}.` })
-  const { date, interval } = logical
+  const { logicalTimeFor } = yield* Effect.promise(() => import("./logical-time.ts"))
+  const { date, interval } = yield* logicalTimeFor(request.plan, request.date)
   const nothing = { sample: null, date, unread: null, warnings: [] as ReadonlyArray<string> }
   const { format } = graph.source.definition
   if (format === "stream") return { ...nothing, unread: "a stream is read when it runs" }

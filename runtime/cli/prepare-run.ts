@@ -4,14 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
-import { canonicalJson, PlanError, type Job, type Plan } from "../../dsl/index.ts"
+import { canonicalJson } from "../../dsl/index.ts"
 import { estimateUsd } from "../execute/capacity.ts"
-import { compileJob } from "../execute/compile-job.ts"
 import { loadJob } from "../execute/load-job.ts"
 import type { RunOptions } from "../execute/run.ts"
-import { checkSchedule, logicalTimeOf } from "../schedule/fire-times.ts"
+import { logicalTimeOf } from "../schedule/fire-times.ts"
 import { measuredThroughput } from "../store/control.ts"
 import { openStateFolder } from "../store/state-folder.ts"
+import { planOf } from "./compile-plan.ts"
+import { decodeParams } from "./job-params.ts"
 import { Misuse } from "./misuse.ts"
 
 export interface RunRequest {
@@ -59,37 +60,6 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
   }
   return options
 })
-
-/** Compiles, and holds the schedule against the calendar, which the DSL can't. */
-export const planOf = Effect.fn("Cli.planOf")(function* (job: Job): Effect.fn.Return<Plan, PlanError> {
-  const faults = job.options.schedule === undefined ? [] : checkSchedule({ ...job.options.schedule, withinMs: 1 })
-  const plan = yield* Effect.mapError(compileJob(job), (error) => new PlanError(error.job, [...error.faults, ...faults]))
-  if (faults.length > 0) return yield* Effect.fail(new PlanError(job.name, faults))
-  return plan
-})
-
-/** Values come as text: as such first, then as JSON, so that `--param count=5` fits a number. */
-export const decodeParams = Effect.fnUntraced(function* (job: Job, texts: Readonly<Record<string, string>>) {
-  const schema = job.options.params
-  if (schema === undefined) {
-    const [name] = Object.keys(texts)
-    return name === undefined ? {} : yield* new Misuse({ problem: `Job "${job.name}" takes no parameters, so --param ${name} means nothing to it.`, remedy: "Drop it, or declare `params` in the job." })
-  }
-  const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema), { errors: "all" })
-  const asJson = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, jsonOrText(text)]))
-  return yield* decode(texts).pipe(
-    Effect.catch(() => decode(asJson)),
-    Effect.mapError((error) => new Misuse({ problem: `The parameters don't fit job "${job.name}": ${error.message.replaceAll("\n", " ")}.`, remedy: "Set each with --param name=value." }))
-  )
-})
-
-const jsonOrText = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
 
 /** Four characters that are hard to confuse: two runs of one second differ. */
 const suffix = Effect.map(Random.nextIntBetween(0, 32 ** 4), (number) => {

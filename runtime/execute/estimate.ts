@@ -2,7 +2,7 @@
 import type { Plan } from "../../dsl/index.ts"
 import type { StagedGroup } from "../store/ledger.ts"
 import { lightestFirst } from "../store/lightest-first.ts"
-import { throughputOf, workersNeeded, workersOf, type Throughput } from "./capacity.ts"
+import { estimateUsd, throughputOf, workersNeeded, workersOf, type Throughput } from "./capacity.ts"
 import type { Graph } from "./graph.ts"
 import { layOut } from "./layout.ts"
 import type { Sample, SampledItem } from "./sample.ts"
@@ -68,12 +68,9 @@ export const estimate = (options: EstimateOptions): Estimate => {
     workers: { minimum, start: workersOf(minimum) },
     checkpointsPerItem,
     diskBytes: input === null ? null : Math.ceil(spareDisk * (input.bytes + input.items * checkpointsPerItem * checkpointBytes)),
-    priceUsd: isAllEmbedded(plan) ? 0 : null
+    priceUsd: estimateUsd(plan)
   }
 }
-
-const isAllEmbedded = ({ steps }: Plan): boolean =>
-  steps.every((step) => step.kind !== "infer" || [...step.models, ...step.overrides.map(({ model }) => model)].every((model) => model === null || model.engine === "local"))
 
 /** All rows for each row read. */
 const scaleOf = ({ items, rejections, rowsTotal }: Sample): number => {

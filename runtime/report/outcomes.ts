@@ -2,6 +2,7 @@
 import { bars } from "./axis.ts"
 import { outcomesOf } from "./disposition.ts"
 import { draw } from "./draw.ts"
+import { clip } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import type { CauseReport, RunReport } from "./run-report.ts"
 import { count, percent, plural } from "./text.ts"
@@ -51,7 +52,8 @@ export const plotCauses = (causes: ReadonlyArray<CauseReport>, width: number): H
       yAxis: {
         type: "category",
         inverse: true,
-        data: shown.map(nameOf),
+        // About what fits; the plot's edge cuts the rest.
+        data: shown.map((cause) => clip(nameOf(cause), 56)),
         axisLine: { show: false },
         axisTick: { show: false },
         axisLabel: {
@@ -61,9 +63,7 @@ export const plotCauses = (causes: ReadonlyArray<CauseReport>, width: number): H
           padding: [0, 0, 8, 0],
           color: "var(--ink)",
           fontSize: 12,
-          interval: 0,
-          width: width - 4,
-          overflow: "truncate"
+          interval: 0
         }
       },
       series: [

@@ -13,9 +13,9 @@ export interface Calendar {
 }
 
 /**
- * Reads an expression that `expressionFaults` passed; throws on others. Fields are POSIX cron's (days of the month and of the week both given: either
- * will do) with names, `L` and `#`. cron-parser reads them and picks days; its own walk through a time zone loses or repeats times
- * when clocks change, so it is not used.
+ * Reads an expression that `expressionFaults` passed; throws on others. Five fields as in POSIX cron (of a day of the month and a
+ * day of the week that are both given, either will do), names, and the days `L`, `FRIL` and `FRI#2`. Left out: `@daily` and seconds.
+ * cron-parser reads the fields and picks the days; its own walk through a time zone loses times when clocks change, so it isn't used.
  */
 export const readCalendar = (expression: string): Calendar => {
   const parsed = parse(expression)
@@ -54,7 +54,7 @@ export const expressionFaults = (expression: string): ReadonlyArray<PlanFault> =
       ? []
       : [fault(`the ${name} field "${text}" of the schedule "${expression}" can't be read: ${reason}`, `the ${name} takes ${takes}`)]
   })
-  if (faults.length > 0 || fires(expression)) return faults
+  if (faults.length > 0 || hasDay(texts.slice(2))) return faults
   return [
     fault(
       `the schedule "${expression}" never fires: no month it names has such a day`,
@@ -84,7 +84,7 @@ const fieldsOf = (expression: string): ReadonlyArray<string> => expression.trim(
 const fieldReason = (text: string, index: number): string | null => {
   // cron-parser draws a random number for H, and a run's time must come out the same tomorrow.
   const extension = /[H?]/.exec(index < 3 ? text : text.replaceAll(/[A-Za-z]{3}/g, ""))
-  if (extension) return `${extension[0]} is no cron`
+  if (extension) return `"${extension[0]}" has no meaning in it`
   const size = fields[index]?.size ?? 0
   const step = text
     .split(",")
@@ -95,14 +95,15 @@ const fieldReason = (text: string, index: number): string | null => {
     parse(fields.map((_, other) => (other === index ? text : "*")).join(" "))
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    const message = error instanceof Error ? error.message : String(error)
+    return message.replaceAll(/^(Cron\w+ )?(Constraint|Validation) error, |, got value: .*$/g, "")
   }
 }
 
 /** 28 years from 2000 on hold every day of every month on every day of the week. */
-const fires = (expression: string): boolean => {
+const hasDay = (dayFields: ReadonlyArray<string>): boolean => {
   try {
-    const { matches } = readCalendar(expression)
+    const { matches } = readCalendar(["0", "0", ...dayFields].join(" "))
     return Array.from({ length: 28 }, (_, year) => Date.UTC(2000 + year)).some((start) => matches(start, start + 366 * dayMs).length > 0)
   } catch {
     // Of fields that can each be read, cron-parser refuses only days that their months don't have.

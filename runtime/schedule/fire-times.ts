@@ -7,7 +7,8 @@ import type { Plan, PlanFault } from "../../dsl/index.ts"
 import { expressionFaults, readCalendar, type Calendar } from "./calendar.ts"
 import { dayMs, offsetReader, offsetSpans, zoneFaults, type OffsetSpan } from "./zone.ts"
 
-type Schedule = NonNullable<Plan["schedule"]>
+/** What of a schedule says when it fires: a plan's has it, and a job's. */
+export type Schedule = Pick<NonNullable<Plan["schedule"]>, "expression" | "timeZone">
 
 export interface FireTime {
   readonly at: Date
@@ -37,13 +38,14 @@ export const checkSchedule = ({ expression, timeZone }: Schedule): ReadonlyArray
 export const nextFires = (schedule: Schedule, after: Date, count: number): ReadonlyArray<FireTime> =>
   firesFrom(schedule, after.getTime() + 1)
     .take(count)
+    .map(fireTime)
     .toArray()
 
 /** The last fire time earlier than `before`; null only for a schedule that never fires. */
 export const previousFire = (schedule: Schedule, before: Date): FireTime | null => {
   for (const lookBackMs of [dayMs, 32 * dayMs, 366 * dayMs, silenceMsMax]) {
     const last = firesBetween(schedule, before.getTime() - lookBackMs, before.getTime()).at(-1)
-    if (last !== undefined) return last
+    if (last !== undefined) return fireTime(last)
   }
   return null
 }
@@ -61,9 +63,9 @@ export const logicalTimeOf = (schedule: Schedule | null, date: string | null, no
   }
   const [broken] = checkSchedule(schedule)
   if (broken) return broken
-  const fire =
-    date === null ? (previousFire(schedule, new Date(now.getTime() + 1)) ?? nextFires(schedule, now, 1)[0]) : lastFireOn(schedule, date)
-  if (fire === undefined) return fault(`the schedule "${schedule.expression}" never fires`, "give it days that come")
+  // A cron has no first fire time, so there is one up to now.
+  const fire = date === null ? previousFire(schedule, new Date(now.getTime() + 1)) : lastFireOn(schedule, date)
+  if (fire === null) return fault(`the schedule "${schedule.expression}" never fires`, "give it days that come")
   if ("problem" in fire) return fire
   return {
     logicalTime: fire.at,
@@ -75,15 +77,21 @@ export const logicalTimeOf = (schedule: Schedule | null, date: string | null, no
 /** No cron is silent for longer: a 29 February that must be a Monday may take 40 years. */
 const silenceMsMax = 41 * 366 * dayMs
 
+interface Fire {
+  readonly at: number
+  readonly offsetMs: number
+  readonly isInterval: boolean
+}
+
 /** Every fire time from an instant on, without end unless the schedule never fires. */
-function* firesFrom({ expression, timeZone }: Schedule, from: number): Generator<FireTime> {
+function* firesFrom({ expression, timeZone }: Schedule, from: number): Generator<Fire> {
   const calendar = readCalendar(expression)
   let last = from - 1
   for (const span of offsetSpans(timeZone, from)) {
     for (const at of firesWithin(calendar, span)) {
       // Two local times may be one instant: `30 2,3 * * *` on the day that has no 02:30.
       if (at <= last) continue
-      yield fireTime(at, span.offsetMs, calendar.isInterval)
+      yield { at, offsetMs: span.offsetMs, isInterval: calendar.isInterval }
       last = at
     }
     if (span.to - last > silenceMsMax) return
@@ -100,7 +108,7 @@ const firesWithin = ({ isInterval, matches }: Calendar, { from, to, offsetMs, ch
   return [...shown, ...skipped].toSorted((a, b) => a - b)
 }
 
-const fireTime = (at: number, offsetMs: number, isInterval: boolean): FireTime => {
+const fireTime = ({ at, offsetMs, isInterval }: Fire): FireTime => {
   const utc = `${new Date(at).toISOString().slice(0, 19)}Z`
   const wall = new Date(at + offsetMs).toISOString().slice(0, 19)
   const offset = new Date(Math.abs(offsetMs)).toISOString().slice(11, 16)
@@ -112,10 +120,10 @@ const fireTime = (at: number, offsetMs: number, isInterval: boolean): FireTime =
   }
 }
 
-const firesBetween = (schedule: Schedule, from: number, to: number): ReadonlyArray<FireTime> => {
-  const fires: Array<FireTime> = []
+const firesBetween = (schedule: Schedule, from: number, to: number): ReadonlyArray<Fire> => {
+  const fires: Array<Fire> = []
   for (const fire of firesFrom(schedule, from)) {
-    if (fire.at.getTime() >= to) break
+    if (fire.at >= to) break
     fires.push(fire)
   }
   return fires
@@ -124,7 +132,9 @@ const firesBetween = (schedule: Schedule, from: number, to: number): ReadonlyArr
 const lastFireOn = (schedule: Schedule, date: string): FireTime | PlanFault => {
   const midnight = Date.parse(date)
   const noon = midnight + dayMs / 2 - offsetReader(schedule.timeZone)(midnight)
-  const onDate = firesBetween(schedule, noon - dayMs, noon + dayMs).findLast(({ local }) => local.startsWith(date))
+  const onDate = firesBetween(schedule, noon - dayMs, noon + dayMs)
+    .map(fireTime)
+    .findLast(({ local }) => local.startsWith(date))
   if (onDate !== undefined) return onDate
   const nearest = [previousFire(schedule, new Date(noon)), ...nextFires(schedule, new Date(noon), 1)].filter((fire) => fire !== null)
   return fault(
@@ -137,6 +147,6 @@ const fault = (problem: string, remedy: string): PlanFault => ({ step: "job", pr
 
 const isDate = (date: string): boolean => {
   const at = /^\d{4}-\d{2}-\d{2}$/.test(date) ? new Date(date) : new Date(Number.NaN)
-  // Some engines roll 30 February over into March.
+  // V8 reads 30 February as 2 March.
   return !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 10) === date
 }

@@ -26,7 +26,10 @@ export const countRows = Effect.fn("Source.countRows")(function* (definition: So
   if (format === "sql") return yield* countedByDuck(String(location))
   const files = yield* findFiles(format, (Array.isArray(location) ? location : [location]).map(String))
   if (format === "files") return files.length
-  if (format === "parquet") return yield* countedByDuck(`from read_parquet([${files.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ")}], union_by_name = true)`)
+  if (format === "parquet")
+    return yield* countedByDuck(
+      `from read_parquet([${files.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ")}], union_by_name = true)`
+    )
   return yield* Effect.promise(() => reckoned(files, soFar))
 })
 
@@ -36,7 +39,15 @@ const countedByDuck = Effect.fnUntraced(function* (query: string) {
   const text = `select count(*) as rows from (${query.replace(/;\s*$/, "")})`
   const place = { file: "query", line: 1 }
   // The count comes as the only item of a source of its own.
-  const rows = queryRows({ format: "sql", text, shown: "counting rows" }, ({ rows: count }): SourceRow => ({ kind: "item", key: "rows", item: Number(count), body: "", bytes: 0, reference: null, place }))
+  const rows = queryRows({ format: "sql", text, shown: "counting rows" }, ({ rows: count }): SourceRow => ({
+    kind: "item",
+    key: "rows",
+    item: Number(count),
+    body: "",
+    bytes: 0,
+    reference: null,
+    place
+  }))
   const [row] = (yield* Stream.runCollect(rows)).flat()
   return row?.kind === "item" ? Number(row.item) : null
 })

@@ -39,21 +39,24 @@ export const queryRows = (
 ): Stream.Stream<ReadonlyArray<SourceRow>, SourceError> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const connection = yield* connect(query)
-      const result = yield* attempt(query, () => connection.stream(query.text))
+      const { connection, watch } = yield* connect(query)
+      const result = yield* attempt(query, () => watch(connection.stream(query.text)))
       const names = result.columnNames()
       const twice = names.find((name, index) => names.indexOf(name) !== index)
       if (twice !== undefined) return yield* failed(query, `two columns are called "${twice}": name one of them with AS`)
-      return Stream.fromAsyncIterable(rowsOf(result, names, row), (cause) => failed(query, firstLine(cause)))
+      return Stream.fromAsyncIterable(
+        rowsOf(() => watch(result.fetchChunk()), names, row),
+        (cause) => failed(query, firstLine(cause))
+      )
     })
   )
 
 async function* rowsOf(
-  result: DuckDb.DuckDBResult,
+  next: () => Promise<DuckDb.DuckDBDataChunk | null>,
   names: ReadonlyArray<string>,
   row: (columns: Readonly<Record<string, unknown>>) => SourceRow
 ): AsyncGenerator<ReadonlyArray<SourceRow>> {
-  for (let vector = await result.fetchChunk(); vector !== null && vector.rowCount > 0; vector = await result.fetchChunk()) {
+  for (let vector = await next(); vector !== null && vector.rowCount > 0; vector = await next()) {
     yield* portions(rowsOfVector(vector, names, row))
   }
 }
@@ -81,14 +84,30 @@ const connect = Effect.fn("Source.connect")(function* (query: Query) {
     attempt(query, () => DuckDb.DuckDBInstance.create(":memory:", settings)),
     (open) => Effect.sync(() => open.closeSync())
   )
+  let inFlight = 0
+  const watch = async <A>(answer: Promise<A>): Promise<A> => {
+    inFlight += 1
+    try {
+      return await answer
+    } finally {
+      inFlight -= 1
+    }
+  }
   const connection = yield* Effect.acquireRelease(
     attempt(query, () => instance.connect()),
-    // A query that still sorts is told to stop; otherwise closing would wait for its end.
-    (open) => Effect.sync(() => (open.interrupt(), open.closeSync()))
+    // A query in flight has to stop before its connection closes: otherwise it would go on to its end, and the process with it.
+    // Once isn't enough, for DuckDB forgets an interrupt that comes before the query starts.
+    Effect.fnUntraced(function* (open) {
+      while (inFlight > 0) {
+        open.interrupt()
+        yield* Effect.sleep("20 millis")
+      }
+      open.closeSync()
+    })
   )
   // Otherwise a timestamp without a zone would mean something else on each machine.
   yield* attempt(query, () => connection.run("set TimeZone = 'UTC'"))
-  return connection
+  return { connection, watch }
 })
 
 const attempt = <A>(query: Query, run: () => Promise<A>): Effect.Effect<A, SourceError> =>

@@ -32,7 +32,7 @@ export const release = Effect.fn("Store.release")(function* (ledger: DuckLedger,
   const terminals = terminalSteps(plan)
   const tables = yield* claimOutputTables(folder, plan, terminals)
   yield* writeOutputViews(folder)
-  const releasing = { ledger, folder, run, terminals, tables, sliceItems: yield* duck.use("measuring outputs", sliceItemsOf) }
+  const releasing = { ledger, folder, run, terminals, tables }
   while (yield* Effect.uninterruptible(releaseSlice(releasing))) yield* Effect.yieldNow
   yield* duck.use("releasing", (db) => sql.raw(`drop table if exists ${slice}`).execute(db))
   yield* writeState(ledger, "update state.run set released_at = now()")
@@ -44,11 +44,10 @@ interface Releasing {
   readonly run: string
   readonly terminals: ReadonlyArray<string>
   readonly tables: ReadonlyArray<OutputTable>
-  readonly sliceItems: number
 }
 
 /** One slice of the manifest into one segment of `outputs` and one of each typed table. Returns whether there was one. */
-const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, terminals, tables, sliceItems }: Releasing) {
+const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, terminals, tables }: Releasing) {
   const { duck } = ledger
   const names = ["outputs", ...tables.map(({ name }) => name)]
   const begun = (yield* unfinishedSegments(ledger)).filter(({ table }) => names.includes(table))
@@ -56,7 +55,7 @@ const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, termina
   const end = yield* duck.use("reading the manifest", async (db) => (await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("seq")).executeTakeFirstOrThrow()).seq ?? -1)
   const from = (last.get("outputs")?.to ?? -1) + 1
   if (begun.length === 0 && from > end) return false
-  const to = Math.min(end, from + sliceItems - 1)
+  const to = Math.min(end, from + (yield* duck.use("measuring outputs", (db) => sliceItemsOf(db, from))) - 1)
   const segments: ReadonlyArray<Segment> = begun.length > 0 ? begun : names.map((table) => ({ table, segment: (last.get(table)?.segment ?? 0) + 1, from, to }))
   const [{ from: low, to: high } = { from, to }] = segments
   yield* duck.use("reading outputs", (db) => gatherSlice(db, terminals, low, high))
@@ -102,8 +101,8 @@ const gatherSlice = async (db: Kysely<LedgerTables>, terminals: ReadonlyArray<st
       left join state.variants of using (variant) left join state.sessions sessions using (session)`.execute(db)
 }
 
-/** Items a slice, from the size of a thousand outputs. */
-const sliceItemsOf = async (db: Kysely<LedgerTables>): Promise<number> => {
-  const { rows } = await sql<{ bytes: number | null }>`select avg(strlen(output)) as bytes from (select output from payload.answers limit 1000)`.execute(db)
+/** Items a slice, from the size of its first outputs. */
+const sliceItemsOf = async (db: Kysely<LedgerTables>, from: number): Promise<number> => {
+  const { rows } = await sql<{ bytes: number | null }>`select avg(strlen(output)) as bytes from payload.answers where seq between ${from} and ${from + 999}`.execute(db)
   return Math.max(1_000, Math.min(sliceItemsMax, Math.floor(sliceBytes / Math.max(1, rows[0]?.bytes ?? 1))))
 }

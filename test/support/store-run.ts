@@ -7,7 +7,21 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
-import { canonicalJson, compile, deadLetter, infer, job, jsonl, local, partition, review, usd, user, validate, type Plan } from "../../dsl/index.ts"
+import {
+  canonicalJson,
+  compile,
+  deadLetter,
+  infer,
+  job,
+  jsonl,
+  local,
+  partition,
+  review,
+  usd,
+  user,
+  validate,
+  type Plan
+} from "../../dsl/index.ts"
 import { openDuckLedger, type DuckLedger } from "../../runtime/store/ledger-duckdb.ts"
 import type { Settlement, StagedItem, Variant } from "../../runtime/store/ledger.ts"
 import { openStateFolder, type StateFolder } from "../../runtime/store/state-folder.ts"
@@ -69,19 +83,39 @@ export const openSampleRun = Effect.fnUntraced(function* (folder: StateFolder, o
   return ledger
 })
 
-const beginSampleRun = Effect.fnUntraced(function* (ledger: DuckLedger, { run, items, itemLimit, codeVersion = "code-1" }: SampleRun, plan: Plan) {
+const beginSampleRun = Effect.fnUntraced(function* (
+  ledger: DuckLedger,
+  { run, items, itemLimit, codeVersion = "code-1" }: SampleRun,
+  plan: Plan
+) {
   const logicalTime = new Date("2026-11-02T00:00:00Z")
   const start = {
-    run, job: plan.job, owner: plan.owner, purpose: plan.purpose, classification: plan.classification, consumers: plan.consumers, logicalTime,
-    interval: { start: logicalTime, end: new Date("2026-11-03T00:00:00Z") }, itemLimit: itemLimit ?? null, planDigest: plan.digest,
-    plan: canonicalJson(plan), budgetUsd: plan.budgetUsd, estimateUsd: 0, jobModule: "jobs/mail-triage.ts", params: "{}"
+    run,
+    job: plan.job,
+    owner: plan.owner,
+    purpose: plan.purpose,
+    classification: plan.classification,
+    consumers: plan.consumers,
+    logicalTime,
+    interval: { start: logicalTime, end: new Date("2026-11-03T00:00:00Z") },
+    itemLimit: itemLimit ?? null,
+    planDigest: plan.digest,
+    plan: canonicalJson(plan),
+    budgetUsd: plan.budgetUsd,
+    estimateUsd: 0,
+    jobModule: "jobs/mail-triage.ts",
+    params: "{}"
   }
   const record = yield* ledger.begin(start, { codeVersion, planDigest: plan.digest, pid: process.pid })
   if (record.sealed) return
   for (let from = 0; from < items; from += 1_000) yield* ledger.stage(stagedItems(from, Math.min(items, from + 1_000)), [])
   const twin = { code: "unreadable", reason: `not JSON: ${secret}`, excerpt: secret, key: null, file: `${secret}.jsonl`, line: 3 }
   yield* ledger.stage(items === 0 ? [] : stagedItems(0, 1), [twin])
-  yield* ledger.seal((groups) => ({ spread: "hash", labelsArePublic: false, groups: groups.map(({ label }) => ({ label, partitions: 4 })) }))
+  yield* ledger.seal((groups) => ({
+    spread: "hash",
+    labelsArePublic: false,
+    groups: groups.map(({ label }) => ({ label, partitions: 4 }))
+  }))
 })
 
 export const keyOf = (item: number): string => `${secret}-${item}`
@@ -89,7 +123,16 @@ export const keyOf = (item: number): string => `${secret}-${item}`
 const stagedItems = (from: number, to: number): ReadonlyArray<StagedItem> =>
   Array.from({ length: to - from }, (_, index) => {
     const body = JSON.stringify({ id: keyOf(from + index) })
-    return { key: keyOf(from + index), body, reference: null, bytes: body.length, weight: 1, label: "", file: `${secret}.jsonl`, line: from + index + 1 }
+    return {
+      key: keyOf(from + index),
+      body,
+      reference: null,
+      bytes: body.length,
+      weight: 1,
+      label: "",
+      file: `${secret}.jsonl`,
+      line: from + index + 1
+    }
   })
 
 export const sampleVariant = (over: Partial<Variant> = {}): Variant => ({
@@ -116,11 +159,27 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
   const at = new Date(1_793_580_000_000 + seq)
   const base = { code: null, rule: null, attempts: 1, answerStep: "triage" }
   const kind = seq % 10 === 7 ? "dead" : seq % 10 === 8 ? "review" : null
-  const stop = kind === null ? [] : [{ kind, step: "trusted", code: "rule", rule: kind === "dead" ? "known" : "sure", attempts: 1 } as const]
+  const stop =
+    kind === null ? [] : [{ kind, step: "trusted", code: "rule", rule: kind === "dead" ? "known" : "sure", attempts: 1 } as const]
   return {
-    seq, itemId, partition: 0, worker: 1, completedAt: at,
+    seq,
+    itemId,
+    partition: 0,
+    worker: 1,
+    completedAt: at,
     attempts: [
-      { variant, attempt: 1, outcome: "answered", requestDigest: "d1", startedAt: at, ms: 12, inputTokens: 10, outputTokens: 3, costUsd: 0.001, confidence: (seq % 100) / 100 }
+      {
+        variant,
+        attempt: 1,
+        outcome: "answered",
+        requestDigest: "d1",
+        startedAt: at,
+        ms: 12,
+        inputTokens: 10,
+        outputTokens: 3,
+        costUsd: 0.001,
+        confidence: (seq % 100) / 100
+      }
     ],
     answers: [{ step: "triage", attempt: 1, variant, output: JSON.stringify(sampleOutput(seq)), raw: null }],
     checkpoints: [
@@ -137,7 +196,12 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
 }
 
 /** Settles the items `from ≤ seq < to` and waits until they are durable. */
-export const settleItems = Effect.fnUntraced(function* (ledger: DuckLedger, from: number, to: number, settlementOf = sampleSettlement) {
+export const settleItems = Effect.fnUntraced(function* (
+  ledger: DuckLedger,
+  from: number,
+  to: number,
+  settlementOf: (seq: number, itemId: string) => Settlement = sampleSettlement
+) {
   for (let start = from; start < to; start += 2_000) {
     const pending = yield* ledger.pending(start, Math.min(to, start + 2_000) - 1)
     for (const { seq, itemId } of pending) yield* ledger.settle(settlementOf(seq, itemId))

@@ -20,7 +20,7 @@ const places = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
   "/Applications/Chromium.app/Contents/MacOS/Chromium"
 ]
-const executablePath = process.env["CHROMIUM_PATH"] ?? places.find((place) => existsSync(place))
+const executablePath = [process.env["CHROMIUM_PATH"] ?? "", ...places].find((place) => existsSync(place))
 const why = `no Chromium at ${places.join(", ")}: install one or set CHROMIUM_PATH`
 if (executablePath === undefined) process.stderr.write(`The report's page is not looked at in a browser: ${why}\n`)
 

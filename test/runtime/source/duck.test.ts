@@ -1,12 +1,15 @@
 import * as fs from "node:fs"
-import * as os from "node:os"
+import * as path from "node:path"
 
 import { DuckDBInstance } from "@duckdb/node-api"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { describe, expect, it } from "vitest"
+import * as Stream from "effect/Stream"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 
 import { parquet, sql } from "../../../dsl/index.ts"
-import { failure, items, options, portions, rows, useFolder, verdicts, write } from "./source-support.ts"
+import { readSource } from "../../../runtime/source/read-source.ts"
+import { failure, items, options, portions, rows, run, sourceOf, useFolder, verdicts, write } from "./source-support.ts"
 
 const duck = async (...statements: ReadonlyArray<string>): Promise<void> => {
   const instance = await DuckDBInstance.create(":memory:")
@@ -24,8 +27,18 @@ const valueOf = async (expression: string): Promise<unknown> => {
   return JSON.parse(item?.body ?? "").id
 }
 
+/** Where queries of this test spill: its own folder stands in for the system's. */
+const spillFolders = () => fs.readdirSync("spill").map((folder) => path.join("spill", folder))
+
 describe("a DuckDB query", () => {
   useFolder()
+  beforeEach(() => {
+    fs.mkdirSync("spill")
+    vi.stubEnv("TMPDIR", path.resolve("spill"))
+  })
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
 
   it("[PAR-4] gives a row an item, in the query's order; its place is the ordinal", async () => {
     write("in.csv", "id,text\nb,two\na,one\n")
@@ -80,10 +93,9 @@ describe("a DuckDB query", () => {
   })
 
   it("[PAR-4] streams: a query of a billion rows gives its first ones at once, and leaves nothing behind", async () => {
-    const before = fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith("nightshift-source-"))
     const [first] = await portions(sql("select range::varchar as id, '' as text from range(1000000000)", options), 1)
     expect(first?.map(({ kind }) => kind)).toEqual(Array.from({ length: 1000 }, () => "item"))
-    expect(fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith("nightshift-source-"))).toEqual(before)
+    expect(spillFolders()).toEqual([])
   })
 
   it("a query that fails, at its start or on the way, stops the source with DuckDB's first line", async () => {
@@ -94,6 +106,18 @@ describe("a DuckDB query", () => {
       sql("select case when range > 5000 then error('boom') else 'a' end as id, '' as text from range(9000)", options)
     )
     expect(late).toMatchObject({ reason: "query", detail: expect.stringContaining("boom") })
+  })
+
+  it("an interrupted query stops at once, and its temporary folder goes", async () => {
+    const spilled = () => spillFolders().filter((folder) => fs.readdirSync(folder).length > 0)
+    const sort = sql("select md5(range::varchar) as id, '' as text from range(10000000000) order by id", options)
+    // Spilling is the one outward sign that DuckDB is in the middle of its sort.
+    const untilItSpills = Effect.gen(function* () {
+      while (spilled().length === 0) yield* Effect.yieldNow
+      return "spilling"
+    })
+    expect(await Effect.runPromise(Effect.raceFirst(Stream.runDrain(readSource(sourceOf(sort), run)), untilItSpills))).toBe("spilling")
+    expect(spillFolders()).toEqual([])
   })
 
   it("refuses two columns of one name", async () => {
