@@ -71,13 +71,7 @@ const checkListing = (job: Job): ReadonlyArray<PlanFault> =>
 const checkNames = (job: Job): ReadonlyArray<PlanFault> => {
   const seen = new Map<string, string>()
   return [...job.names].flatMap(([step, name]) => [
-    ...faultUnless(/^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(name), {
-      step: name,
-      problem: "is no name for a step",
-      remedy: Object.hasOwn(job.steps, name)
-        ? "names become tables: use letters, digits and _, starting with a letter, 63 at most"
-        : "it was made of its readers' names: list the step under a shorter one"
-    }),
+    ...(Object.hasOwn(job.steps, name) ? checkName(name) : checkMadeName(name)),
     ...namesOf(step, name).flatMap((each) => {
       const twin = seen.get(each.toLowerCase())
       seen.set(each.toLowerCase(), each)
@@ -89,6 +83,21 @@ const checkNames = (job: Job): ReadonlyArray<PlanFault> => {
     })
   ])
 }
+
+const checkName = (step: string): ReadonlyArray<PlanFault> =>
+  faultUnless(/^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(step), {
+    step,
+    problem: "is no name for a step",
+    remedy: "names become tables: use letters, digits and _, starting with a letter, 63 at most"
+  })
+
+/** An unlisted step is called after its readers, so only its length is its own fault. */
+const checkMadeName = (step: string): ReadonlyArray<PlanFault> =>
+  faultUnless(step.length <= 63, {
+    step,
+    problem: `is a name of ${step.length} characters, made of its readers' names`,
+    remedy: "list the step under a name of 63 characters at most"
+  })
 
 /** A cascade is several checkpointed steps. */
 const namesOf = (step: Step, name: string): ReadonlyArray<string> => {

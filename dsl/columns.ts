@@ -20,21 +20,18 @@ type FieldOf<Output, K extends keyof Output> =
       : Output[K]
 
 /** Values of one kind keep their type, literal unions included. A list, a mixed union, or a struct that may be missing is JSON. */
-type ColumnOf<A> = [A] extends [Column]
-  ? [Exclude<Stored<A>, null>] extends [string]
-    ? Stored<A>
-    : [Exclude<A, null>] extends [number]
-      ? A
-      : [Exclude<A, null>] extends [boolean]
-        ? A
-        : JsonOf<A>
-  : JsonOf<A>
-type JsonOf<A> = null extends A ? Json<Exclude<A, null>> | null : Json<A>
+type ColumnOf<A> = [A] extends [Column] ? (IsOneKind<Exclude<Stored<A>, null>> extends true ? Stored<A> : TextOf<A>) : TextOf<A>
+/** Asked one by one: a tuple of a union passes for a union of tuples. */
+type IsOneKind<A> = [A] extends [string] ? true : [A] extends [number] ? true : [A] extends [boolean] ? true : false
+type TextOf<A> = null extends A ? Text<Exclude<A, null>> | null : Text<A>
+/** What has methods, such as a URL, is encoded as some text of its own. */
+type Text<A> = [A] extends [ReadonlyArray<unknown>] ? Json<A> : HasMethods<A> extends true ? string : Json<A>
 
-type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never
+type HasMethods<A> = true extends { [K in keyof A]-?: IsFunction<A[K]> }[keyof A] ? true : false
 /** `any` and `unknown` are no functions, though `any` would pass for one. */
 type IsFunction<A> = unknown extends A ? false : A extends (...args: never) => unknown ? true : false
-/** One struct, always there: with named fields, and without methods, which only a class has that encodes as something else. */
+type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never
+/** One struct, always there, whose fields have names. */
 type IsStruct<A> = [A] extends [Column | ReadonlyArray<unknown>]
   ? false
   : [A] extends [object]
@@ -42,7 +39,7 @@ type IsStruct<A> = [A] extends [Column | ReadonlyArray<unknown>]
       ? false
       : string extends keyof A
         ? false
-        : true extends { [K in keyof A]-?: IsFunction<A[K]> }[keyof A]
+        : HasMethods<A> extends true
           ? false
           : [A] extends [UnionToIntersection<A>]
             ? true
@@ -113,7 +110,7 @@ export const storedColumns = (schema: PlainSchema): ReadonlyArray<FlatColumn> =>
   const decoded = new Map(decodedColumns(schema).map(({ name, type }) => [name, type]))
   return columnsOf(jsonSchemaOf(schema)).map((column) => {
     const type = decoded.get(column.name) ?? "json"
-    return type === "json" ? column : { ...column, type }
+    return { ...column, type: type === "json" && column.type === "string" ? "string" : type }
   })
 }
 

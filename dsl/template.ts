@@ -101,7 +101,10 @@ const renderData = (data: Data): string =>
   typeof data === "string"
     ? data
     : data instanceof Date
-      ? data.toISOString()
+      ? // An invalid date has no ISO text, and must not stop the run.
+        Number.isNaN(data.getTime())
+        ? String(data)
+        : data.toISOString()
       : typeof data === "object" && data !== null
         ? JSON.stringify(data, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))
         : String(data ?? "")

@@ -27,7 +27,7 @@ import {
 const Ticket = Schema.Struct({ id: Schema.NonEmptyString, text: Schema.String })
 const Headline = Schema.Struct({ headline: Schema.String })
 
-// Answers with the first sentence, and when asked again with as many of its words as fit. The feedback is the newest of the data.
+// Answers with the first sentence, and when asked again with as many of its words as fit (the feedback is the last of its data).
 const firstSentence = local("first-sentence", ({ data, attempt }) => {
   const [sentence = ""] = String(data[0]).match(/^.*?[.!?](?=\s|$)/) ?? [String(data[0])]
   return { headline: attempt === 1 ? sentence : sentence.slice(0, 50).replace(/\S*$/, "").trim() || sentence }

@@ -18,7 +18,12 @@ const merchants = local("merchants", ({ data }) => {
 
 // Weighs the words of the text: slower, and less sure of itself.
 const vocabulary = local("vocabulary", ({ data }) => {
-  const signs = { food: /bread|milk|fruit|market/g, home: /rent|agency|unit/g, travel: /train|ticket|station|opal/g, leisure: /cinema|tickets|adults/g }
+  const signs = {
+    food: /bread|milk|fruit|market/g,
+    home: /rent|agency|unit/g,
+    travel: /train|ticket|station|opal/g,
+    leisure: /cinema|tickets|adults/g
+  }
   const hits = Object.entries(signs).map(([category, sign]) => ({ category, words: String(data).match(sign)?.length ?? 0 }))
   const [best, second] = hits.toSorted((a, b) => b.words - a.words)
   return { category: best?.category, confidence: ((best?.words ?? 0) - (second?.words ?? 0)) / (1 + (best?.words ?? 0)) }

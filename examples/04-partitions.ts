@@ -16,11 +16,12 @@ const Gist = Schema.Struct({ gist: Schema.String })
 
 const documents = jsonl("examples/data/04-partitions.jsonl", { schema: Document, key: (document) => document.id })
 
-const opening = local("opening", ({ data }) => ({ gist: String(data).split(/[.,:] /, 2).join(", ") }))
+const opening = local("opening", ({ data }) => ({ gist: String(data).slice(0, 40) }))
 const notice = local("notice", ({ data }) => ({ gist: /[^.]*\bnotice\b[^.]*\./.exec(String(data))?.[0].trim() ?? "no notice" }))
 const total = local("total", ({ data }) => ({ gist: /Total: [\d.]+\d/.exec(String(data))?.[0] ?? "no total" }))
 
 const summarise = (document: Document) => [system`Say in a line what this is about.`, user`${document.text}`] as const
+const listed = (counts: Readonly<Record<string, number>>) => JSON.stringify(counts, null, 1).replaceAll(/[{}"]/g, "").trim()
 
 // By a field: items of one type stay together, and an override names one of the types, or it doesn't compile.
 const byType = partition(documents, { by: (document) => document.type })
@@ -33,14 +34,14 @@ const gists = infer(byType, {
     contract: { model: notice, prompt: (document) => [system`How does this contract end?`, user`${document.text}`] }
   }
 })
-const typesAndModels = aggregate(gists, { pairs: countBy(({ item, model }) => `${item.type}s by ${model}`) })
+const pairs = aggregate(gists, { counts: countBy(({ item, model }) => `${item.type} by ${model}`) })
 
 export default job("by-type", {
   owner: "records",
   purpose: "Index the document archive",
   classification: "internal",
   budget: usd(1),
-  steps: { documents, byType, gists, typesAndModels, summary: report(typesAndModels, ({ pairs }) => JSON.stringify(pairs)) }
+  steps: { documents, byType, gists, pairs, summary: report(pairs, ({ counts }) => listed(counts)) }
 })
 
 // By size: a long document would cost more, so it goes to the model that reads its notice period only.
@@ -48,7 +49,7 @@ const bySize = partition(documents, {
   tiers: { size: (document) => document.text.length, tiers: [{ name: "short", upTo: 200 }, { name: "long" }] }
 })
 const quickGists = infer(bySize, { model: opening, prompt: summarise, output: Gist, overrides: { long: { model: notice } } })
-const models = aggregate(quickGists, { byModel: countBy(({ model }) => model) })
+const models = aggregate(quickGists, { counts: countBy(({ model }) => model) })
 
 // One module may export several jobs: npx runtime run examples/04-partitions.ts#sized
 export const sized = job("by-size", {
@@ -56,5 +57,5 @@ export const sized = job("by-size", {
   purpose: "Index the document archive",
   classification: "internal",
   budget: usd(1),
-  steps: { documents, bySize, quickGists, models, summary: report(models, ({ byModel }) => JSON.stringify(byModel)) }
+  steps: { documents, bySize, quickGists, models, summary: report(models, ({ counts }) => listed(counts)) }
 })

@@ -13,7 +13,9 @@ const topics = local("topics", ({ data }) => {
   return { topic: /delivery|tracking/i.test(text) ? "delivery" : /charged|invoice/i.test(text) ? "payment" : "product" }
 })
 const temper = local("temper", ({ data }) => ({ isAngry: /furious|angry|unacceptable/i.test(String(data)) }))
-const letters = local("letters", ({ data: [product, topic] }) => ({ reply: `We are sorry about your ${product} (${topic}) and will call you today.` }))
+const letters = local("letters", ({ data: [product, topic] }) => ({
+  reply: `We are sorry about your ${product} (${topic}) and will call you today.`
+}))
 
 const messages = jsonl("examples/data/05-chain-and-join.jsonl", { schema: Message, key: (message) => message.id })
 const spread = partition(messages)
@@ -44,7 +46,10 @@ const reply = infer(angry, {
 const overview = aggregate(both, { total: count, byTopic: countBy(({ output }) => output.topic.topic) })
 const replies = aggregate(reply, { total: count })
 
-const inbox = report(overview, ({ total, byTopic }) => `${total} messages: ${byTopic.delivery} delivery, ${byTopic.payment} payment, ${byTopic.product} product.`)
+const inbox = report(
+  overview,
+  ({ total, byTopic }) => `${total} messages: ${byTopic.delivery} delivery, ${byTopic.payment} payment, ${byTopic.product} product.`
+)
 const outbox = report(replies, ({ total }) => `${total} replies to angry customers.`)
 
 export default job("chain-and-join", {

@@ -4,7 +4,22 @@
  * Run it: npx runtime run examples/07-params-and-dates.ts --date 2026-03-02 --param country=NZ
  */
 import { Schema } from "effect"
-import { aggregate, count, countBy, cron, infer, job, jsonl, local, partition, report, system, usd, user, type RunContext } from "nightshift"
+import {
+  aggregate,
+  count,
+  countBy,
+  cron,
+  infer,
+  job,
+  jsonl,
+  local,
+  partition,
+  report,
+  system,
+  usd,
+  user,
+  type RunContext
+} from "nightshift"
 
 const Headline = Schema.Struct({ id: Schema.NonEmptyString, headline: Schema.String })
 
@@ -31,7 +46,10 @@ const routed = infer(partition(headlines), {
 })
 
 const totals = aggregate(routed, { headlines: count, byDesk: countBy(({ output }) => output.desk) })
-const summary = report(totals, ({ headlines, byDesk }) => `${headlines} headlines: ${byDesk.markets} for markets, ${byDesk.weather} for weather.`)
+const summary = report(
+  totals,
+  ({ headlines, byDesk }) => `${headlines} headlines: ${byDesk.markets} for markets, ${byDesk.weather} for weather.`
+)
 
 export default job("params-and-dates", {
   owner: "newsroom",

@@ -4,7 +4,25 @@
  * Run it: npx runtime run examples/08-sources.ts
  */
 import { Schema, Stream } from "effect"
-import { aggregate, count, countBy, csv, files, infer, job, local, parquet, partition, report, sql, stream, system, usd, user, type Source } from "nightshift"
+import {
+  aggregate,
+  count,
+  countBy,
+  csv,
+  files,
+  infer,
+  job,
+  local,
+  parquet,
+  partition,
+  report,
+  sql,
+  stream,
+  system,
+  usd,
+  user,
+  type Source
+} from "nightshift"
 
 const Book = Schema.Struct({ title: Schema.NonEmptyString, blurb: Schema.NonEmptyString })
 type Book = typeof Book.Type

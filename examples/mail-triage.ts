@@ -23,7 +23,7 @@ const triage = infer(balanced, {
   model: [envelope, content], // a cascade: the second is asked only where the first wasn't sure
   accept: ({ output }) => output.confidence >= 0.95,
   // The text is the instruction. Each ${} is data, and no mail can turn itself into an instruction.
-  prompt: (mail) => [system`Is this mail spam, or ham: wanted mail?`, user`From ${mail.from}: ${mail.subject}\n\n${mail.body}`],
+  prompt: (mail) => [system`Is this mail spam, or ham (mail that is wanted)?`, user`From ${mail.from}: ${mail.subject}\n\n${mail.body}`],
   output: Schema.Struct({ topic: Topic, confidence: Schema.Finite }),
   confidence: (output) => output.confidence
 })
@@ -35,28 +35,30 @@ const trusted = validate(triage, {
   dated: { pass: ({ item }) => item.date !== null, orElse: flag }
 })
 
-// What the answers come to: by reducers, or by SQL whose columns the compiler knows.
+// What the answers come to: by reducers, or by SQL whose tables and columns the compiler knows.
 const allAnswers = aggregate(triage, { outcomes: countBy(outcomeOf), byModel: countBy(({ model }) => model) })
 const trustedAnswers = aggregate(trusted, { outcomes: countBy(outcomeOf), byTopic: countBy(({ output }) => output.topic) })
-const mistakes = aggregate(trusted, (db) =>
+const lostMail = aggregate(trusted, (db) =>
   db
     .selectFrom("rows")
     .innerJoin("items", "items.item_key", "rows.item_key")
-    .select(["topic", "confidence", "from", "subject"])
-    .whereRef("topic", "<>", "truth")
+    .select(["subject", "confidence"])
+    .where("topic", "=", "spam")
+    .where("truth", "=", "ham")
     .orderBy("confidence", "desc")
+    .orderBy("items.item_key")
     .limit(5)
 )
 
-// What a person reads: these texts, in the terminal and in the report's page beside its plots.
+// What a person reads when the run is done, in the terminal and beside the plots of the report's page.
 const morning = report(trustedAnswers, ({ byTopic, outcomes }) => {
   return `# ${byTopic.spam} spam and ${byTopic.ham} ham, sorted without a person\n\n${measuresTable(outcomes)}`
 })
-const models = report(allAnswers, ({ byModel, outcomes }) => {
-  return `# ${byModel["envelope"]} settled by the envelope, ${byModel["content"]} by the content\n\n${measuresTable(outcomes)}`
+const allMail = report(allAnswers, ({ byModel, outcomes }) => {
+  return `# All answers: ${byModel["envelope"]} by the envelope, ${byModel["content"]} by the content\n\n${measuresTable(outcomes)}`
 })
-const surprises = report(mistakes, (rows) => {
-  return `# Sure and wrong\n\n${rows.map(({ topic, from, subject }) => `- no ${topic}: ${subject} (${from})`).join("\n")}`
+const apology = report(lostMail, (rows) => {
+  return `# Wanted mail that was surest to be spam\n\n${rows.map(({ subject }) => `- ${subject}`).join("\n")}`
 })
 
 export default job("mail-triage", {
@@ -67,5 +69,5 @@ export default job("mail-triage", {
   retention: "90 days",
   schedule: cron("0 1 * * *", { timeZone: "Australia/Sydney", within: "6 hours" }),
   budget: usd(40),
-  steps: { mails, balanced, triage, trusted, allAnswers, trustedAnswers, mistakes, morning, models, surprises }
+  steps: { mails, balanced, triage, trusted, allAnswers, trustedAnswers, lostMail, morning, allMail, apology }
 })

@@ -9,6 +9,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
 import { cancel } from "./cli/cancel.ts"
+import { compare } from "./cli/compare.ts"
+import { doctor } from "./cli/doctor.ts"
+import { init } from "./cli/init.ts"
 import { plan } from "./cli/plan.ts"
 import { report } from "./cli/report.ts"
 import { resume } from "./cli/resume.ts"
@@ -22,7 +25,7 @@ import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
   Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
-  Command.withSubcommands([plan, tryVerb, run, resume, cancel, status, runs, report, sql])
+  Command.withSubcommands([init, plan, tryVerb, run, resume, cancel, status, runs, report, sql, compare, doctor])
 )
 
 /** Logs go to stderr: stdout is the answer. */

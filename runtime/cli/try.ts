@@ -67,7 +67,7 @@ const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
     ...tried,
     events: shown === null ? tried.events : tried.events.filter(({ step }) => shown.has(step))
   }
-  return { json: { job: plan.job, item: found.item.key, ...view }, text: tryText(view) } satisfies Said
+  return { json: { job: plan.job, ...view }, text: tryText(view) } satisfies Said
 }, Effect.scoped)
 
 const asFarAs = Effect.fnUntraced(function* (graph: Graph, step: string | null) {
@@ -79,7 +79,7 @@ const asFarAs = Effect.fnUntraced(function* (graph: Graph, step: string | null) 
 })
 
 const missing = ({ item, job }: TryRequest, found: { readonly items: number; readonly rejected: number; readonly nearest: ReadonlyArray<string> }) => {
-  const rejected = found.rejected === 0 ? "" : ` ${formatCount(found.rejected)} rows were rejected: \`runtime plan ${job}\` says why.`
+  const rejected = found.rejected === 0 ? "" : ` ${formatCount(found.rejected)} ${found.rejected === 1 ? "row was" : "rows were"} rejected: \`runtime plan ${job}\` says why.`
   if (item === null || found.items === 0) return new Misuse({ problem: `The input has no items.${rejected}`, remedy: "Put rows there, or name another day with --date." })
   return new Misuse({ problem: `None of the ${formatCount(found.items)} items has the key "${item}".${rejected}`, remedy: `The nearest keys: ${found.nearest.map((key) => JSON.stringify(key)).join(", ")}.` })
 }

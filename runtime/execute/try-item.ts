@@ -10,7 +10,7 @@ import type { SourceItem } from "../source/source-item.ts"
 import type { CheckpointRecord, ProblemRecord, Settlement } from "../store/ledger.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
-import { callEventually } from "./callback.ts"
+import { callEventually, callPlain } from "./callback.ts"
 import type { Graph, RowNode, ValidateNode } from "./graph.ts"
 import { processItem } from "./item.ts"
 import { placeOf } from "./layout.ts"
@@ -70,9 +70,9 @@ export interface TryOptions {
   readonly item: SourceItem
 }
 
-/** Throws what the author's partition callback throws, as a defect of the item. */
+/** Fails where the partition step can't place the item: a run would reject it. */
 export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, codeVersion, item }: TryOptions) {
-  const { label } = placeOf(graph.partition.definition, item.item, item.bytes)
+  const { label } = yield* callPlain("partition", () => placeOf(graph.partition.definition, item.item, item.bytes))
   const seen: Array<SeenCall | TriedRule> = []
   const settled: Array<Settlement> = []
   const clock = yield* Clock.Clock
@@ -171,10 +171,13 @@ const triedOf = (graph: Graph, label: string | null, seen: ReadonlyArray<SeenCal
     label,
     events,
     steps: settled.flatMap(({ checkpoints }) => checkpoints.map(({ step, status, disposition, code, rule }) => ({ step, status, disposition, code, rule }))),
-    problems: problems.filter((problem) => !told.has(problem)).map(({ step, code, message }) => ({ step, code, message })),
+    problems: problems.filter((problem) => !told.has(problem) && !byRules.has(problem.code)).map(({ step, code, message }) => ({ step, code, message })),
     disposition: isWhole ? (settled.at(-1)?.finished ?? null) : null
   }
 }
+
+/** Codes of what the rules' own events tell. */
+const byRules = new Set(["rule", "rule-failed"])
 
 const rawOf = ({ reply, error }: SeenCall): string | null => {
   if (reply === null) return error?.raw ?? null

@@ -24,6 +24,6 @@ export const writeReport = Effect.fn("Report.write")(function* (folder: StateFol
     })
   )
   const { renderPage } = yield* Effect.promise(() => import("../report/page.ts"))
-  yield* replaceFile(files.report, renderPage(report))
+  yield* replaceFile(files.report, renderPage(report, plan.schedule === null ? {} : { timeZone: plan.schedule.timeZone }))
   return { report, path: files.report }
 })

@@ -66,17 +66,18 @@ function* rowsOfVector(
   names: ReadonlyArray<string>,
   row: (columns: Readonly<Record<string, unknown>>) => SourceRow
 ): Generator<SourceRow> {
-  const columns = vector.getColumns()
+  // Read one by one: as JavaScript values at once, 2,048 rows of long texts would fill the memory.
+  const columns = names.map((_, index) => vector.getColumnVector(index))
   for (let at = 0; at < vector.rowCount; at++) {
     const values: Record<string, unknown> = {}
-    for (let index = 0; index < names.length; index++) values[names[index] ?? ""] = jsonOf(columns[index]?.[at] ?? null)
+    for (let index = 0; index < names.length; index++) values[names[index] ?? ""] = jsonOf(columns[index]?.getItem(at) ?? null)
     yield row(values)
   }
 }
 
 const connect = Effect.fn("Source.connect")(function* (query: Query) {
   const spill = yield* Effect.acquireRelease(
-    Effect.promise(() => fs.mkdtemp(path.join(os.tmpdir(), "nightshift-source-"))),
+    attempt(query, () => fs.mkdtemp(path.join(os.tmpdir(), "nightshift-source-"))),
     (folder) => Effect.promise(() => fs.rm(folder, { recursive: true, force: true }))
   )
   const settings = { memory_limit: MEMORY_LIMIT, threads: "2", temp_directory: spill, preserve_insertion_order: "true" }
@@ -84,13 +85,13 @@ const connect = Effect.fn("Source.connect")(function* (query: Query) {
     attempt(query, () => DuckDb.DuckDBInstance.create(":memory:", settings)),
     (open) => Effect.sync(() => open.closeSync())
   )
-  let inFlight = 0
+  const calls = { inFlight: 0 }
   const watch = async <A>(answer: Promise<A>): Promise<A> => {
-    inFlight += 1
+    calls.inFlight += 1
     try {
       return await answer
     } finally {
-      inFlight -= 1
+      calls.inFlight -= 1
     }
   }
   const connection = yield* Effect.acquireRelease(
@@ -98,7 +99,7 @@ const connect = Effect.fn("Source.connect")(function* (query: Query) {
     // A query in flight has to stop before its connection closes: otherwise it would go on to its end, and the process with it.
     // Once isn't enough, for DuckDB forgets an interrupt that comes before the query starts.
     Effect.fnUntraced(function* (open) {
-      while (inFlight > 0) {
+      while (calls.inFlight > 0) {
         open.interrupt()
         yield* Effect.sleep("20 millis")
       }
@@ -106,7 +107,7 @@ const connect = Effect.fn("Source.connect")(function* (query: Query) {
     })
   )
   // Otherwise a timestamp without a zone would mean something else on each machine.
-  yield* attempt(query, () => connection.run("set TimeZone = 'UTC'"))
+  yield* attempt(query, () => watch(connection.run("set TimeZone = 'UTC'")))
   return { connection, watch }
 })
 

@@ -17,9 +17,11 @@ import { intendSegments, lastSegments, segmentPath, unfinishedSegments, writeSeg
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
-/** Items a file at most, and bytes of outputs it aims at: bounds the memory of a slice. */
+/** Items a file at most, and bytes of outputs (one item's may be more): bounds the memory of a slice. */
 const sliceItemsMax = 50_000
-const sliceBytes = 64_000_000
+const sliceBytesMax = 16_000_000
+/** The first file's items at most; each next may have ten times as many. */
+const firstSliceItems = 1_000
 
 /**
  * Writes the outputs of every delivered item at each terminal step, and marks the run released: only then the views show them. Call it
@@ -33,7 +35,12 @@ export const release = Effect.fn("Store.release")(function* (ledger: DuckLedger,
   const tables = yield* claimOutputTables(folder, plan, terminals)
   yield* writeOutputViews(folder)
   const releasing = { ledger, folder, run, terminals, tables }
-  while (yield* Effect.uninterruptible(releaseSlice(releasing))) yield* Effect.yieldNow
+  let items = firstSliceItems
+  while (items > 0) {
+    const released: number = yield* Effect.uninterruptible(releaseSlice(releasing, items))
+    items = Math.min(sliceItemsMax, released * 10)
+    yield* Effect.yieldNow
+  }
   yield* duck.use("releasing", (db) => sql.raw(`drop table if exists ${slice}`).execute(db))
   yield* writeState(ledger, "update state.run set released_at = now()")
 })
@@ -46,16 +53,16 @@ interface Releasing {
   readonly tables: ReadonlyArray<OutputTable>
 }
 
-/** One slice of the manifest into one segment of `outputs` and one of each typed table. Returns whether there was one. */
-const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, terminals, tables }: Releasing) {
+/** One slice of the manifest, at most `items` long, into one segment of `outputs` and one of each typed table. Returns its items; 0 at the end. */
+const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, terminals, tables }: Releasing, items: number) {
   const { duck } = ledger
   const names = ["outputs", ...tables.map(({ name }) => name)]
   const begun = (yield* unfinishedSegments(ledger)).filter(({ table }) => names.includes(table))
   const last = yield* lastSegments(ledger)
   const end = yield* duck.use("reading the manifest", async (db) => (await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("seq")).executeTakeFirstOrThrow()).seq ?? -1)
   const from = (last.get("outputs")?.to ?? -1) + 1
-  if (begun.length === 0 && from > end) return false
-  const to = Math.min(end, from + (yield* duck.use("measuring outputs", (db) => sliceItemsOf(db, from))) - 1)
+  if (begun.length === 0 && from > end) return 0
+  const to = yield* duck.use("measuring outputs", (db) => sliceEnd(db, from, Math.min(end, from + items - 1)))
   const segments: ReadonlyArray<Segment> = begun.length > 0 ? begun : names.map((table) => ({ table, segment: (last.get(table)?.segment ?? 0) + 1, from, to }))
   const [{ from: low, to: high } = { from, to }] = segments
   yield* duck.use("reading outputs", (db) => gatherSlice(db, terminals, low, high))
@@ -65,7 +72,7 @@ const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, termina
     const query = typed === undefined ? typedRows(outputColumns, `from ${slice} order by seq, step`) : typedRows(typed.columns, typedSlice(typed))
     return { path: segmentPath(path.join(outputFolder(folder), segment.table), run, segment.segment), query, mode: 0o600 }
   })
-  return true
+  return high - low + 1
 })
 
 const slice = "memory.main.released"
@@ -73,7 +80,7 @@ const slice = "memory.main.released"
 const typedSlice = ({ step, columns, fields }: OutputTable): string => {
   const own = new Set(fields.map(({ name }) => name))
   const others = columns.flatMap(([name]) => (own.has(name) ? [] : [identifier(name)]))
-  return `select ${others.join(", ")}${columnList(fields, "output")} from ${slice} slice where slice.step = ${quoted(step)} order by slice.seq`
+  return `select ${others.join(", ")}${columnList(fields, "output")} from ${slice} slice where slice.step = ${quoted(step)}`
 }
 
 /**
@@ -98,11 +105,15 @@ const gatherSlice = async (db: Kysely<LedgerTables>, terminals: ReadonlyArray<st
       coalesce(of.code_version, sessions.code_version) as code_version, (select logical_time from state.run) as logical_time, completed_at, plan_digest
     from done join (select seq, item_key from payload.items where ${within}) using (seq)
       left join answer using (seq, answer_step) left join call using (seq, variant, attempt)
-      left join state.variants of using (variant) left join state.sessions sessions using (session)`.execute(db)
+      left join state.variants of using (variant) left join state.sessions sessions using (session)
+    order by seq, done.step`.execute(db)
 }
 
-/** Items a slice, from the size of its first outputs. */
-const sliceItemsOf = async (db: Kysely<LedgerTables>, from: number): Promise<number> => {
-  const { rows } = await sql<{ bytes: number | null }>`select avg(strlen(output)) as bytes from payload.answers where seq between ${from} and ${from + 999}`.execute(db)
-  return Math.max(1_000, Math.min(sliceItemsMax, Math.floor(sliceBytes / Math.max(1, rows[0]?.bytes ?? 1))))
+/** The last seq of a slice that begins with `from` and goes no further than `to`. */
+const sliceEnd = async (db: Kysely<LedgerTables>, from: number, to: number): Promise<number> => {
+  const { rows } = await sql<{ over: number | null }>`select min(seq) as over from (
+      select seq, sum(strlen(output)) over (order by seq) as bytes from payload.answers where seq between ${from} and ${to}
+    ) where bytes > ${sliceBytesMax}`.execute(db)
+  const over = rows[0]?.over ?? null
+  return over === null ? to : Math.max(from, over - 1)
 }

@@ -7,7 +7,7 @@ import { openStateFolder } from "../../runtime/store/state-folder.ts"
 import { openSampleRun, settleItems } from "./store-run.ts"
 
 const [root = "", run = "", items = "0"] = process.argv.slice(2)
-const sliceItems = 30
+const sliceItems = 60
 const tell = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
 const work = Effect.gen(function* () {

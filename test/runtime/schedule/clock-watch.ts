@@ -35,7 +35,10 @@ export const watch = (expression: string, { from, minutes }: WallClock): Readonl
     if (shown > latest && isNamed(shown)) found.add(index)
     latest = Math.max(latest, shown)
   })
-  return [...found].filter((index) => index < minutes.length).toSorted((a, b) => a - b).map((index) => from + index * minuteMs)
+  return [...found]
+    .filter((index) => index < minutes.length)
+    .toSorted((a, b) => a - b)
+    .map((index) => from + index * minuteMs)
 }
 
 const reader = (expression: string) => {

@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process"
-import { fileURLToPath } from "node:url"
 
 import { describe, expect, it } from "vitest"
 
@@ -102,7 +101,17 @@ describe("interval crons", () => {
 describe("against someone who watches the clock", () => {
   const expressions = [
     ["*/15 * * * *", "7 * * * *", "0 */2 * * *", "30 */5 * * 1-5", "*/10 */3 1-7 * 0"],
-    ["30 1 * * *", "30 2 * * *", "15 2 * * *", "45 1,23 * * *", "0,30 0-3 * * *", "30 0,23 * * *", "*/20 0-23 * * *", "0 2 1,15 * 0", "59 23 28-31 * *"]
+    [
+      "30 1 * * *",
+      "30 2 * * *",
+      "15 2 * * *",
+      "45 1,23 * * *",
+      "0,30 0-3 * * *",
+      "30 0,23 * * *",
+      "*/20 0-23 * * *",
+      "0 2 1,15 * 0",
+      "59 23 28-31 * *"
+    ]
   ].flat()
 
   it.each([
@@ -125,7 +134,10 @@ describe("against someone who watches the clock", () => {
     for (const expression of expressions) {
       const watched = watch(expression, clock)
       const fires = nextFires(on(expression, timeZone), new Date(clock.from - 1), watched.length + 1)
-      expect(fires.slice(0, -1).map(({ at }) => at.getTime()), expression).toEqual(watched)
+      expect(
+        fires.slice(0, -1).map(({ at }) => at.getTime()),
+        expression
+      ).toEqual(watched)
       expect(fires.at(-1)?.at.getTime(), expression).toBeGreaterThanOrEqual(clock.from + 367 * dayMs)
     }
   })
@@ -141,13 +153,19 @@ describe("over a decade", () => {
       const schedule = on(expression, timeZone)
       const fires = nextFires(schedule, new Date(start), 15_000).filter(({ at }) => at.getTime() < start + 3_653 * dayMs)
       const times = fires.map(({ at }) => at.getTime())
-      expect(times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0)), expression).toBe(true)
+      expect(
+        times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0)),
+        expression
+      ).toBe(true)
       expect(new Set(fires.map(({ key }) => key)).size, expression).toBe(fires.length)
       // Primes reach every hour and season.
       for (let index = 1; index < fires.length - 3; index += 97) {
         const [before, fire, after] = [times[index - 1] ?? 0, times[index] ?? 0, times[index + 1] ?? 0]
         const inside = fire + ((index * 7_919_000) % (after - fire))
-        expect(nextFires(schedule, new Date(inside), 2).map(({ at }) => at.getTime()), `${expression} after ${inside}`).toEqual(times.slice(index + 1, index + 3))
+        expect(
+          nextFires(schedule, new Date(inside), 2).map(({ at }) => at.getTime()),
+          `${expression} after ${inside}`
+        ).toEqual(times.slice(index + 1, index + 3))
         expect(previousFire(schedule, new Date(inside + 1))?.at.getTime(), `${expression} before ${inside}`).toBe(fire)
         expect(previousFire(schedule, new Date(fire))?.at.getTime(), `${expression} before ${fire}`).toBe(before)
       }
@@ -162,14 +180,14 @@ describe("over a decade", () => {
 })
 
 describe("the machine's own zone", () => {
+  const module = new URL("../../../runtime/schedule/fire-times.ts", import.meta.url).href
   const script = `
-    import { logicalTimeOf } from ${JSON.stringify(fileURLToPath(new URL("../../../runtime/schedule/logical-time.ts", import.meta.url)))}
-    import { nextFires, previousFire } from ${JSON.stringify(fileURLToPath(new URL("../../../runtime/schedule/fire-times.ts", import.meta.url)))}
+    import { logicalTimeOf, nextFires, previousFire } from ${JSON.stringify(module)}
     const daily = { expression: "30 2 * * *", timeZone: "America/New_York" }
     const now = new Date("2026-03-08T12:00:00Z")
     console.log(JSON.stringify([nextFires(daily, now, 3), previousFire(daily, now), logicalTimeOf(daily, null, now), logicalTimeOf(null, null, now)]))`
   const runIn = (zone: string): string =>
-    execFileSync(process.execPath, ["-C", "@nightshift/source", "--input-type=module-typescript", "-e", script], { encoding: "utf8", env: { ...process.env, TZ: zone } })
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", env: { ...process.env, TZ: zone } })
 
   it("[SCH-1] [case 67] changes nothing", () => {
     expect(runIn("Asia/Tokyo")).toBe(runIn("America/Los_Angeles"))

@@ -110,7 +110,7 @@ describe("a DuckDB query", () => {
 
   it("an interrupted query stops at once, and its temporary folder goes", async () => {
     const spilled = () => spillFolders().filter((folder) => fs.readdirSync(folder).length > 0)
-    const sort = sql("select md5(range::varchar) as id, '' as text from range(10000000000) order by id", options)
+    const sort = sql("select repeat(md5(range::varchar), 200) as id, '' as text from range(10000000000) order by id", options)
     // Spilling is the one outward sign that DuckDB is in the middle of its sort.
     const untilItSpills = Effect.gen(function* () {
       while (spilled().length === 0) yield* Effect.yieldNow

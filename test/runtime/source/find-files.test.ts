@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process"
+import { once } from "node:events"
 import * as fs from "node:fs"
+import { createServer } from "node:net"
 
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
@@ -82,9 +83,11 @@ describe("finding files", () => {
     )
   })
 
-  it.skipIf(process.platform === "win32")("refuses a pipe instead of waiting for its writer", async () => {
-    execFileSync("mkfifo", ["pipe.jsonl"])
-    expect((await refuse("pipe.jsonl")).message).toBe("pipe.jsonl: not a regular file. Write its content to one, and read that")
+  it("refuses what is no regular file, such as a pipe, instead of waiting for its writer", async () => {
+    const server = createServer().listen("socket.jsonl")
+    await once(server, "listening")
+    expect((await refuse("socket.jsonl")).message).toBe("socket.jsonl: not a regular file. Write its content to one, and read that")
+    server.close()
   })
 
   it("[PAR-1] every pattern must match: half of an input that isn't there stops the run", async () => {

@@ -275,7 +275,7 @@ describe("the publishing loop", () => {
 
 describe("a publisher that dies", () => {
   const points = ["intended", "written", "placed", "marked"] as const
-  const tables = ["items", "checkpoints", "partitions", "runs"]
+  const tables = ["items", "checkpoints", "runs"]
   const deaths = points.flatMap((point) => tables.map((table) => ({ point, table })))
 
   it.live.each(deaths)("[CRD-6] after a segment of $table was $point: every row once", ({ point, table }) =>
@@ -312,7 +312,7 @@ describe("a publisher that dies", () => {
   it.live("[CRD-6] killed with SIGKILL again and again: every row once", () =>
     Effect.gen(function* () {
       const folder = yield* tempState
-      for (const lines of [2, 7, 12, 25, 40]) yield* Effect.promise(() => runUntilKilled(folder.root, lines))
+      for (const lines of [2, 12, 40]) yield* Effect.promise(() => runUntilKilled(folder.root, lines))
       expect(existsSync(join(folder.analytics, "items", `run=${run}`))).toBe(true)
       yield* Effect.promise(() => runUntilKilled(folder.root, Number.POSITIVE_INFINITY))
       expect(yield* countAll(folder)).toEqual(complete)
