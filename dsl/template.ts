@@ -17,7 +17,7 @@ export interface Shape {
 }
 
 /** A part of a template that may appear zero times or more. `shape` is known even when it does not appear at all. */
-export class Fragment {
+class Fragment {
   readonly shape: Shape
   readonly shown: ReadonlyArray<Template>
   constructor(shape: Shape, shown: ReadonlyArray<Template>) {

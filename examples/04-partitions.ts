@@ -21,7 +21,10 @@ const notice = local("notice", ({ data }) => ({ gist: /[^.]*\bnotice\b[^.]*\./.e
 const total = local("total", ({ data }) => ({ gist: /Total: [\d.]+\d/.exec(String(data))?.[0] ?? "no total" }))
 
 const summarise = (document: Document) => [system`Say in a line what this is about.`, user`${document.text}`] as const
-const listed = (counts: Readonly<Record<string, number>>) => JSON.stringify(counts, null, 1).replaceAll(/[{}"]/g, "").trim()
+const listed = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts)
+    .map(([name, items]) => `${items} ${name}`)
+    .join(", ")
 
 // By a field: items of one type stay together, and an override names one of the types, or it doesn't compile.
 const byType = partition(documents, { by: (document) => document.type })

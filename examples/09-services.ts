@@ -15,12 +15,13 @@ interface CustomerList {
 }
 class Customers extends Context.Service<Customers, CustomerList>()("examples/Customers") {}
 
-// How it is made: from a file, checked like all that comes in. A test or another team gives a layer of its own.
+// How it is made: from a file, checked like all that comes in; `yield*` waits, as `await` does. A test gives a layer of its own.
 const CustomerFile = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Struct({ plan: Schema.Literals(["gold", "basic"]) })))
 const customersFromFile = Layer.effect(
   Customers,
-  Effect.promise(async () => {
-    const customers = Schema.decodeSync(CustomerFile)(await readFile("examples/data/09-services/customers.json", "utf8"))
+  Effect.gen(function* () {
+    const text = yield* Effect.promise(() => readFile("examples/data/09-services/customers.json", "utf8"))
+    const customers = yield* Schema.decodeEffect(CustomerFile)(text)
     return { isKnown: (id) => id in customers, planOf: (id) => customers[id]?.plan ?? "basic" }
   })
 )

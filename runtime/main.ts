@@ -19,13 +19,14 @@ import { run } from "./cli/run.ts"
 import { runs } from "./cli/runs.ts"
 import { sql } from "./cli/sql.ts"
 import { status } from "./cli/status.ts"
+import { trace } from "./cli/trace.ts"
 import { tryVerb } from "./cli/try.ts"
 import { exitCodes } from "./cli/verb.ts"
 import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
   Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
-  Command.withSubcommands([init, plan, tryVerb, run, resume, cancel, status, runs, report, sql, compare, doctor])
+  Command.withSubcommands([init, plan, tryVerb, run, resume, cancel, status, runs, report, sql, trace, compare, doctor])
 )
 
 /** Logs go to stderr: stdout is the answer. */

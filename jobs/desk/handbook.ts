@@ -10,8 +10,8 @@ export class Handbook extends Context.Service<Handbook, { readonly articleOn: (t
   static readonly fromFile = (path: string): Layer.Layer<Handbook, unknown> =>
     Layer.effect(
       Handbook,
-      Effect.tryPromise(async () => {
-        const articles = Schema.decodeSync(Articles)(await readFile(path, "utf8"))
+      Effect.gen(function* () {
+        const articles = yield* Schema.decodeEffect(Articles)(yield* Effect.tryPromise(() => readFile(path, "utf8")))
         return { articleOn: (topic) => articles[topic] ?? "" }
       })
     )

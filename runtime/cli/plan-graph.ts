@@ -5,11 +5,15 @@ import type { Plan, PlannedStep } from "../../dsl/index.ts"
 export const stepList = (plan: Plan): string => {
   const order = new Map(plan.steps.map(({ name }, index) => [name, index]))
   const parentOf = ({ reads }: PlannedStep): string | undefined => reads.toSorted((a, b) => (order.get(b) ?? 0) - (order.get(a) ?? 0))[0]
-  const under = (parent: string | undefined, depth: number): ReadonlyArray<{ readonly title: string; readonly step: PlannedStep }> =>
-    plan.steps
-      .filter((step) => parentOf(step) === parent)
-      .flatMap((step) => [{ title: `${depth === 0 ? "" : `${"   ".repeat(depth - 1)}└─ `}${step.name}`, step }, ...under(step.name, depth + 1)])
-  const lines = under(undefined, 0)
+  const under = (parent: string | undefined, before: string): ReadonlyArray<{ readonly title: string; readonly step: PlannedStep }> => {
+    const children = plan.steps.filter((step) => parentOf(step) === parent)
+    return children.flatMap((step, index) => {
+      const isLast = index === children.length - 1
+      const [own, below] = parent === undefined ? ["", ""] : isLast ? ["└─ ", "   "] : ["├─ ", "│  "]
+      return [{ title: `${before}${own}${step.name}`, step }, ...under(step.name, before + below)]
+    })
+  }
+  const lines = under(undefined, "")
   const width = Math.max(...lines.map(({ title }) => title.length))
   return lines.map(({ title, step }) => `${title.padEnd(width)}  ${step.kind.padEnd(9)}  ${described(step)}${step.terminal ? "  ■ items end here" : ""}`.trimEnd()).join("\n")
 }

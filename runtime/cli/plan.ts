@@ -15,6 +15,8 @@ import type { Graph } from "../execute/graph.ts"
 import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
+/** With `--json`. */
+const rejectionsShown = 100
 
 export const plan = verb(
   "plan",
@@ -71,16 +73,20 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     warnings: [...seen.warnings, ...known.warnings, ...(isTooFull ? [`the disk of ${path.resolve(request.state)} has too little room for a run. Make room, or choose another folder with --state DIR.`] : [])],
     mermaid: request.mermaid ? mermaid(planned) : null
   }
-  const { rejections, unread: _, mermaid: chart, estimate: __, plan: ___, ...rest } = view
+  const { rejections, unread, warnings, nextFires } = view
   const json = {
     // In canonical form, so that its digest can be worked out again.
     plan: JSON.parse(canonicalJson(planned)),
     module,
+    codeVersion,
     date: seen.date,
     ...figures,
-    rejections: rejections.slice(0, 100).map(({ code, reason, at }) => ({ code, reason, at })),
-    ...rest,
-    ...(chart === null ? {} : { mermaid: chart })
+    rejections: rejections.slice(0, rejectionsShown).map(({ code, reason, at }) => ({ code, reason, at })),
+    unread,
+    freeBytes: free,
+    nextFires,
+    warnings,
+    ...(view.mermaid === null ? {} : { mermaid: view.mermaid })
   }
   return { json, text: planText(view) } satisfies Said
 })

@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 
 import type { Answer } from "../../dsl/index.ts"
-import { worst, type LedgerShape, type PriorCheckpoint, type Variant } from "../store/ledger.ts"
+import { worst, type LedgerShape, type PriorAnswer, type PriorCheckpoint, type Variant } from "../store/ledger.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
-import { ask, type AskEnvironment } from "./ask.ts"
+import { ask, type Asked, type AskEnvironment } from "./ask.ts"
 import { callPlain } from "./callback.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
 import { ItemTrace, type ItemPlace } from "./item-trace.ts"
@@ -17,6 +17,8 @@ export interface WorkItem extends ItemPlace {
   readonly label: string | null
   readonly item: unknown
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
+  /** Answers that a rule refused in an earlier session, by step: paid for, so the rules see them again and the calls go on counting. */
+  readonly refused?: ReadonlyMap<string, PriorAnswer>
 }
 
 /** How an item left a step. */
@@ -161,8 +163,10 @@ class ItemRun {
         if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
         // What was paid so far is on its way to the disk before more is spent.
         if (!this.#trace.isEmpty) yield* this.#settle(false)
-        const question = { node, step, model, label: this.#item.label, row, attempt: again?.attempt ?? 1, feedback: again?.feedback ?? null }
-        const asked = yield* ask(this.#environment, question, this.#trace)
+        const before = again === undefined ? this.#item.refused?.get(step) : undefined
+        const attempt = again?.attempt ?? (before?.attempt ?? 0) + 1
+        const question = { node, step, model, label: this.#item.label, row, attempt, feedback: again?.feedback ?? null }
+        const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
         if ("code" in asked) return this.#stop(node, step, "dead", asked.code, null, asked.attempts)
         const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
         const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
@@ -174,6 +178,17 @@ class ItemRun {
       }
       return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
     })
+  }
+
+  /** A refused answer as if it had just come; null without one, or where it fits the schema no longer. */
+  #askedBefore(node: InferNode, prior: PriorAnswer | undefined): Asked | null {
+    if (prior === undefined || prior.variant === null) return null
+    const { attempt, output, variant } = prior
+    try {
+      return { output: node.decode(JSON.parse(output)), json: output, attempt, variant: this.#environment.variants.of(variant), confidence: null }
+    } catch {
+      return null
+    }
   }
 
   #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {

@@ -48,7 +48,7 @@ const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options:
 const workItem = (ledger: LedgerShape, { environment, source }: WorkOptions, { partition, worker }: Lease, pending: PendingItem): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
   const place = { seq: pending.seq, itemId: pending.itemId, partition: partition.partition, worker }
   const work = (item: unknown) =>
-    processItem({ ...environment, ledger }, { ...place, key: pending.key, label: partition.label, item, checkpoints: pending.checkpoints })
+    processItem({ ...environment, ledger }, { ...place, key: pending.key, label: partition.label, item, checkpoints: pending.checkpoints, refused: pending.refused })
   if (pending.reference !== null) return Effect.flatMap(source.fromReference(pending.reference), work)
   let item: unknown
   try {

@@ -78,7 +78,7 @@ const fields = [
 
 const fault = (problem: string, remedy: string): PlanFault => ({ step: "job", problem, remedy })
 
-const fieldsOf = (expression: string): ReadonlyArray<string> => expression.trim().split(/\s+/)
+const fieldsOf = (expression: string): ReadonlyArray<string> => expression.match(/\S+/g) ?? []
 
 /** Why a field can't be read; null for one that can. */
 const fieldReason = (text: string, index: number): string | null => {

@@ -43,7 +43,7 @@ export const nextFires = (schedule: Schedule, after: Date, count: number): Reado
 
 /** The last fire time earlier than `before`; null only for a schedule that never fires. */
 export const previousFire = (schedule: Schedule, before: Date): FireTime | null => {
-  for (const lookBackMs of [dayMs, 32 * dayMs, 366 * dayMs, silenceMsMax]) {
+  for (const lookBackMs of [dayMs, 32 * dayMs, 366 * dayMs, 9 * 366 * dayMs, silenceMsMax]) {
     const last = firesBetween(schedule, before.getTime() - lookBackMs, before.getTime()).at(-1)
     if (last !== undefined) return fireTime(last)
   }
@@ -136,7 +136,10 @@ const lastFireOn = (schedule: Schedule, date: string): FireTime | PlanFault => {
     .map(fireTime)
     .findLast(({ local }) => local.startsWith(date))
   if (onDate !== undefined) return onDate
-  const nearest = [previousFire(schedule, new Date(noon)), ...nextFires(schedule, new Date(noon), 1)].filter((fire) => fire !== null)
+  const next = firesFrom(schedule, noon - dayMs)
+    .map(fireTime)
+    .find(({ local }) => local.slice(0, 10) > date)
+  const nearest = next === undefined ? [] : [previousFire(schedule, next.at), next].filter((fire) => fire !== null)
   return fault(
     `the schedule "${schedule.expression}" doesn't fire on ${date} in ${schedule.timeZone}`,
     `take a date it fires on, the nearest: ${nearest.map(({ local }) => `${local.slice(0, 10)} (${local})`).join(" or ")}`

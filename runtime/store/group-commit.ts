@@ -13,7 +13,7 @@ import { storeError, type StoreError } from "./store-error.ts"
 import { Waiters } from "./waiters.ts"
 
 /** Answered but not yet durable: at most this many settlements, or this many bytes of answers. Then intake waits. */
-const uncommittedMax = 1_000
+export const uncommittedMax = 1_000
 const uncommittedBytesMax = 8_000_000
 /** A commit starts when this many wait, or the oldest has waited this long. */
 const commitAt = 500

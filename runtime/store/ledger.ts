@@ -106,6 +106,16 @@ export interface PendingItem {
   readonly reference: string | null
   /** Checkpoints already durable, by step. */
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
+  /** Durable answers of steps without a checkpoint, the last of each: a rule refused them, and the next answer wasn't durable yet. */
+  readonly refused: ReadonlyMap<string, PriorAnswer>
+}
+
+export interface PriorAnswer {
+  readonly attempt: number
+  /** JSON text. */
+  readonly output: string
+  /** Who gave it; its `shape` is empty, for the file has it already. */
+  readonly variant: Variant | null
 }
 
 export interface PriorCheckpoint {

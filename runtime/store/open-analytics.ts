@@ -9,7 +9,7 @@ import { toPlain } from "./dialect.ts"
 import { openDuck, type Duck } from "./duck.ts"
 import { onDisk } from "./durable-file.ts"
 import { lineageSql, writeLineageViews } from "./lineage-views.ts"
-import { outputSqlFile } from "./output-views.ts"
+import { ensureOutputViews, outputSqlFile } from "./output-views.ts"
 import type { StateFolder } from "./state-folder.ts"
 import { StoreError } from "./store-error.ts"
 
@@ -26,6 +26,8 @@ const rowsMax = 100_000
 /** An in-memory DuckDB with the lineage views, and the outputs views where this user may read them. */
 export const openAnalytics = Effect.fn("Store.openAnalytics")(function* (folder: StateFolder): Effect.fn.Return<Duck<unknown>, StoreError, Scope.Scope> {
   yield* writeLineageViews(folder)
+  // Another user's folder: what may be read of it is seen below.
+  yield* Effect.catchIf(ensureOutputViews(folder), (error) => error.reason === "read-only", () => Effect.void)
   const duck = yield* openDuck({ attach: [], memoryMb: 1_000 })
   yield* duck.run("reading the lineage views", lineageSql(folder))
   const outputs = yield* onDisk(outputSqlFile(folder), () => readIfAllowed(outputSqlFile(folder)))

@@ -47,6 +47,14 @@ export const outputColumns: Columns = [...identity, ["output", "json"], ...origi
 /** `analytics/output`: the owner's alone, as the payload is. */
 export const outputFolder = ({ analytics }: StateFolder): string => path.join(analytics, "output")
 
+/** Makes the folder, and `outputs` without a row. */
+export const prepareOutputs = Effect.fnUntraced(function* (folder: StateFolder) {
+  const root = outputFolder(folder)
+  const { db } = yield* openDuck({ attach: [], memoryMb: 100 })
+  yield* makeFolder(root, 0o700)
+  yield* writeEmptySegment(db, path.join(root, "outputs"), outputColumns, 0o700)
+}, Effect.scoped)
+
 /**
  * Each step's table, made where it is missing. A step whose columns changed gets a further one (`outputs_<job>_<step>_v2`), so that
  * whoever reads the old one isn't broken; the old type finds the old table again.
@@ -54,8 +62,6 @@ export const outputFolder = ({ analytics }: StateFolder): string => path.join(an
 export const claimOutputTables = Effect.fnUntraced(function* (folder: StateFolder, plan: Plan, steps: ReadonlyArray<string>) {
   const root = outputFolder(folder)
   const { db } = yield* openDuck({ attach: [], memoryMb: 100 })
-  yield* makeFolder(root, 0o700)
-  yield* writeEmptySegment(db, path.join(root, "outputs"), outputColumns, 0o700)
   return yield* Effect.forEach(steps, (step) => claimTable(db, root, plan, step))
 }, Effect.scoped)
 
@@ -94,6 +100,8 @@ const TableClaim = Schema.fromJsonString(
 )
 /** Stands in each table's folder, and says whose it is. */
 type TableClaim = typeof TableClaim.Type
+const encodeClaim = Schema.encodeSync(TableClaim)
+const decodeClaim = Schema.decodeSync(TableClaim)
 const claimFile = "columns.json"
 
 /** The folder appears with its claim and its empty segment at once; if another process was faster, its claim stands. */
@@ -101,7 +109,7 @@ const makeTable = Effect.fnUntraced(function* (db: QueryRunner, root: string, na
   const part = path.join(root, `.${name}.${process.pid}`)
   yield* onDisk(part, () => fs.rmSync(part, { recursive: true, force: true }))
   yield* writeEmptySegment(db, part, claim.columns, 0o700)
-  yield* putText(path.join(part, claimFile), Schema.encodeSync(TableClaim)(claim), 0o600)
+  yield* putText(path.join(part, claimFile), encodeClaim(claim), 0o600)
   yield* onDisk(part, () => {
     try {
       fs.renameSync(part, path.join(root, name))
@@ -116,7 +124,7 @@ const makeTable = Effect.fnUntraced(function* (db: QueryRunner, root: string, na
 const readClaim = (tableFolder: string): Effect.Effect<TableClaim | null, StoreError> =>
   onDisk(tableFolder, () => {
     const file = path.join(tableFolder, claimFile)
-    return fs.existsSync(file) ? Schema.decodeUnknownSync(TableClaim)(fs.readFileSync(file, "utf8")) : null
+    return fs.existsSync(file) ? decodeClaim(fs.readFileSync(file, "utf8")) : null
   })
 
 /** All tables of typed outputs, by name. */

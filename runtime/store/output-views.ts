@@ -8,16 +8,21 @@ import { identifier } from "./duck.ts"
 import { onDisk, putText } from "./durable-file.ts"
 import type { PublishedTable } from "./lineage-tables.ts"
 import { readSegments } from "./lineage-views.ts"
-import { outputColumns, outputFolder, readOutputTables } from "./output-tables.ts"
+import { outputColumns, outputFolder, prepareOutputs, readOutputTables } from "./output-tables.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
 /** What a client runs to see outputs. Its owner alone may read it, and the files that it names. */
 export const outputSqlFile = (folder: StateFolder): string => path.join(outputFolder(folder), "outputs.sql")
 
+/** Sees to it that the view `outputs` is there, though nothing was released yet. Afterwards it is one look. */
+export const ensureOutputViews = (folder: StateFolder): Effect.Effect<void, StoreError> =>
+  Effect.flatMap(onDisk(outputSqlFile(folder), () => fs.existsSync(outputSqlFile(folder))), (isThere) => (isThere ? Effect.void : writeOutputViews(folder)))
+
 /** Brings `outputs.sql` up to date with the tables that are there. */
 export const writeOutputViews = Effect.fnUntraced(function* (folder: StateFolder): Effect.fn.Return<void, StoreError> {
   const file = outputSqlFile(folder)
+  yield* prepareOutputs(folder)
   // Two runs may end at once: whoever writes last looks again whether the other's table is there.
   for (;;) {
     const text = yield* outputSql(folder)

@@ -10,6 +10,7 @@ import type { DuckLedger } from "./ledger-duckdb.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { publishedTables, typedRows, type PublishedTable } from "./lineage-tables.ts"
 import { writeLineageViews } from "./lineage-views.ts"
+import { ensureOutputViews } from "./output-views.ts"
 import { intendSegments, lastSegments, segmentPath, unfinishedSegments, writeSegments, type Segment, type SegmentFile } from "./segment.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
@@ -30,6 +31,7 @@ export const publish = Effect.fn("Store.publish")(function* (ledger: DuckLedger,
   yield* turnOf(ledger).withPermits(1)(
     Effect.gen(function* () {
       yield* writeLineageViews(folder)
+      yield* ensureOutputViews(folder)
       while (yield* Effect.uninterruptible(publishRound(ledger, folder, run))) yield* Effect.yieldNow
     })
   )

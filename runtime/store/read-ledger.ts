@@ -3,7 +3,7 @@ import { sql, type Kysely } from "kysely"
 
 import type { FlatColumn, Plan } from "../../dsl/index.ts"
 import { identifier, quoted } from "./duck.ts"
-import { noDispositions, type Completeness, type PendingItem, type PriorCheckpoint, type StepRow, type Variant } from "./ledger.ts"
+import { noDispositions, type Completeness, type PendingItem, type PriorAnswer, type PriorCheckpoint, type StepRow, type Variant } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { answerColumns, itemColumns, terminalSteps } from "./plan-columns.ts"
 import { firstSlice, nextSlice } from "./slice-size.ts"
@@ -23,17 +23,42 @@ export const readPending = async (db: Db, plan: Plan, from: number, to: number, 
     .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
     .orderBy("item.seq")
     .execute()
-  if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints }))
+  if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints, refused: noAnswers }))
   const prior = await readCheckpoints(db, from, to)
+  const refused = await readRefused(db, from, to)
   const terminals = terminalSteps(plan).length
   return items.flatMap((item) => {
     const found = prior.get(item.seq)
-    if (found === undefined) return [{ ...item, checkpoints: noCheckpoints }]
-    return found.terminals >= terminals ? [] : [{ ...item, checkpoints: found.checkpoints }]
+    const left = { checkpoints: found?.checkpoints ?? noCheckpoints, refused: refused.get(item.seq) ?? noAnswers }
+    return found !== undefined && found.terminals >= terminals ? [] : [{ ...item, ...left }]
   })
 }
 
 const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
+const noAnswers: ReadonlyMap<string, PriorAnswer> = new Map()
+
+/** Answers that no checkpoint stands on. */
+const readRefused = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorAnswer>>> => {
+  const rows = await db
+    .selectFrom("payload.answers as answer")
+    .leftJoin("state.checkpoints as done", (join) =>
+      join.onRef("done.seq", "=", "answer.seq").onRef("done.answer_step", "=", "answer.step").on("done.seq", ">=", from).on("done.seq", "<=", to)
+    )
+    .leftJoin("state.variants as variant", "variant.variant", "answer.variant")
+    .where("answer.seq", ">=", from)
+    .where("answer.seq", "<=", to)
+    .where("done.seq", "is", null)
+    .select(["answer.seq", "answer.step", "answer.attempt", "answer.output", "variant.step as asked", "variant.model", "variant.model_version as modelVersion"])
+    .select(["variant.prompt_version as promptVersion", "variant.code_version as codeVersion"])
+    .orderBy("answer.attempt")
+    .execute()
+  const bySeq = new Map<number, Map<string, PriorAnswer>>()
+  for (const { seq, step, attempt, output, ...of } of rows) {
+    const found = bySeq.get(seq) ?? new Map<string, PriorAnswer>()
+    bySeq.set(seq, found.set(step, { attempt, output, variant: variantOf(of) }))
+  }
+  return bySeq
+}
 
 const readCheckpoints = async (db: Db, from: number, to: number) => {
   const rows = await db

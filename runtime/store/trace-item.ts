@@ -17,6 +17,7 @@ type Row = Readonly<Record<string, unknown>>
 export interface ItemPayload {
   /** Null where the run only set rows of this key aside. */
   readonly item: {
+    readonly key: string
     readonly file: string
     readonly line: number | null
     /** JSON text; null where `reference` (JSON of a path and digest) stands for a large body. */
@@ -61,16 +62,20 @@ export interface RunHistory {
 }
 
 export interface ItemHistory {
-  readonly key: string
+  /** The author's key; null where only the id was given and no payload could be read. */
+  readonly key: string | null
   /** What it is called outside payloads. */
   readonly itemId: string
   /** Oldest first. */
   readonly runs: ReadonlyArray<RunHistory>
 }
 
-/** Traces the item that an author's `key` names. An item that no run has seen gives an empty list. */
-export const traceItem = Effect.fn("Store.traceItem")(function* (folder: StateFolder, key: string): Effect.fn.Return<ItemHistory, StoreError, Scope.Scope> {
-  const itemId = itemIdOf(folder.hashKey(key))
+/** Traces the item that an author's `key` names, or that views know by `itemId`. An item that no run has seen gives an empty list. */
+export const traceItem = Effect.fn("Store.traceItem")(function* (
+  folder: StateFolder,
+  subject: { readonly key: string } | { readonly itemId: string }
+): Effect.fn.Return<ItemHistory, StoreError, Scope.Scope> {
+  const itemId = "itemId" in subject ? subject.itemId : itemIdOf(folder.hashKey(subject.key))
   const { use } = yield* openAnalytics(folder)
   const published = yield* use("reading what was published of the item", async (db) => {
     const rowsOf = async (view: string, order: string): Promise<ReadonlyArray<Row>> =>
@@ -101,19 +106,20 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (folder: StateFo
         reviews: ofRun(published.reviews),
         flags: ofRun(published.flags),
         rejections: ofRun(published.rejections),
-        payload: yield* readPayload(folder.run(String(run["run"])), key, item === null ? null : Number(item["seq"]))
+        payload: yield* readPayload(folder.run(String(run["run"])), itemId, item === null ? null : Number(item["seq"]))
       }
     })
   )
-  return { key, itemId, runs }
+  const named = runs.flatMap(({ payload }) => (payload.state === "read" && payload.item !== null ? [payload.item.key] : []))
+  return { key: "key" in subject ? subject.key : (named[0] ?? null), itemId, runs }
 }, Effect.scoped)
 
-const readPayload = (folder: RunFolder, key: string, seq: number | null): Effect.Effect<PayloadHistory, StoreError> =>
+const readPayload = (folder: RunFolder, itemId: string, seq: number | null): Effect.Effect<PayloadHistory, StoreError> =>
   existsSync(folder.payload) && existsSync(folder.state)
-    ? readFiles(folder, key, seq).pipe(Effect.catchIf(isHeld, ({ holderPid }) => Effect.succeed<PayloadHistory>({ state: "held", holderPid })))
+    ? readFiles(folder, itemId, seq).pipe(Effect.catchIf(isHeld, ({ holderPid }) => Effect.succeed<PayloadHistory>({ state: "held", holderPid })))
     : Effect.succeed({ state: "gone" })
 
-const readFiles = Effect.fnUntraced(function* (folder: RunFolder, key: string, seq: number | null): Effect.fn.Return<PayloadHistory, StoreError, Scope.Scope> {
+const readFiles = Effect.fnUntraced(function* (folder: RunFolder, itemId: string, seq: number | null): Effect.fn.Return<PayloadHistory, StoreError, Scope.Scope> {
   const duck: Duck<LedgerTables> = yield* openDuck({
     attach: [
       { name: "state", path: folder.state, readOnly: true },
@@ -122,14 +128,20 @@ const readFiles = Effect.fnUntraced(function* (folder: RunFolder, key: string, s
     memoryMb: 200
   })
   return yield* duck.use("reading an item's content", async (db) => {
-    const rejected = await db.selectFrom("payload.rejected_rows").where("item_key", "=", key).select(["file", "line", "reason", "excerpt"]).orderBy("rejection").execute()
+    const rejected = await db
+      .selectFrom("payload.rejected_rows as row")
+      .innerJoin("state.rejections as rejection", "rejection.rejection", "row.rejection")
+      .where("rejection.item_id", "=", itemId)
+      .select(["row.file", "row.line", "row.reason", "row.excerpt"])
+      .orderBy("row.rejection")
+      .execute()
     return { state: "read" as const, rejected, ...(await readItem(db, seq)) }
   })
 }, Effect.scoped)
 
 const readItem = async (db: Kysely<LedgerTables>, seq: number | null): Promise<Omit<ItemPayload, "rejected">> => {
   if (seq === null) return { item: null, answers: [], problems: [], prompts: [] }
-  const item = await db.selectFrom("payload.items").where("seq", "=", seq).select(["file", "line", "body", "reference"]).executeTakeFirst()
+  const item = await db.selectFrom("payload.items").where("seq", "=", seq).select(["item_key as key", "file", "line", "body", "reference"]).executeTakeFirst()
   const answers = await db
     .selectFrom("payload.answers as answer")
     .leftJoin("state.variants as variant", "variant.variant", "answer.variant")

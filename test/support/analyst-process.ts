@@ -36,15 +36,15 @@ export const startAnalyst = (database: string) => {
 }
 
 const look = async (database: string): Promise<void> => {
-  let isStopped = false
-  process.once("message", () => (isStopped = true))
+  const stop = { isAsked: false }
+  process.once("message", () => (stop.isAsked = true))
   const errors: Array<string> = []
   const fell: Array<string> = []
   const counts: Record<string, number> = {}
   let rounds = 0
   const instance = await DuckDb.DuckDBInstance.create(database, { access_mode: "READ_ONLY" })
   const connection = await instance.connect()
-  while (!isStopped) {
+  while (!stop.isAsked) {
     for (const view of views) {
       try {
         const reader = await connection.runAndReadAll(`select count(*), count(distinct run), max(job) from ${view}`)

@@ -22,6 +22,9 @@ if (process.argv[1] === import.meta.filename) {
   const [root = "", run = ""] = process.argv.slice(2)
   const hold = Effect.gen(function* () {
     yield* openSampleRun(yield* openStateFolder(root), { run, items: 0 })
+    // A listener keeps the process alive.
+    process.on("message", () => undefined)
+    process.on("disconnect", () => process.exit())
     process.send?.("held")
     return yield* Effect.never
   })

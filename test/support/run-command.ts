@@ -99,12 +99,12 @@ export const onlyRun = (state: string): string => {
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** Files of DuckDB attached read-only under these names, until the scope ends. Only for files that no process holds. */
-export const openFiles = async (files: Readonly<Record<string, string>>) => {
+/** Files of DuckDB attached under these names, until the scope ends. Only for files that no process holds. */
+export const openFiles = async (files: Readonly<Record<string, string>>, mode: "read_only" | "read_write" = "read_only") => {
   const instance = await DuckDb.DuckDBInstance.create(":memory:", { threads: "1", memory_limit: "500MB" })
   const connection = await instance.connect()
   await connection.run("set TimeZone = 'UTC'")
-  for (const [name, file] of Object.entries(files)) await connection.run(`attach '${file.replaceAll("'", "''")}' as ${name} (read_only)`)
+  for (const [name, file] of Object.entries(files)) await connection.run(`attach '${file.replaceAll("'", "''")}' as ${name} (${mode})`)
   return {
     run: async (statement: string): Promise<void> => void (await connection.run(statement)),
     /** Rows with plain values: bigints within 2^53 as numbers. */

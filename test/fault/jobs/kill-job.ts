@@ -68,10 +68,10 @@ const mood = infer(when(byKind, ({ n }) => n % 4 !== 0), {
   prompt: ({ n }) => [user`${n}: how is the mood?`]
 })
 const both = join({ checked, mood })
-const replies = infer(when(both, ({ output }) => output.mood.mood === "angry"), {
+const replies = infer(when(checked, ({ output }) => output.label === "short"), {
   model: model("writer", (n, _, data) => ({ reply: `${n} ${String(data[1])}` })),
   output: Reply,
-  prompt: ({ item, output }) => [user`${item.n} is ${output.checked.label}`]
+  prompt: ({ item, output }) => [user`${item.n} is ${output.label}`]
 })
 const polite = validate(replies, { brief: { pass: ({ output }) => output.reply.length < 60, orElse: flag } })
 

@@ -11,10 +11,11 @@ export const wallClock = (timeZone: string, from: string, days: number): WallClo
   const start = Date.parse(from)
   const format = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" })
   const minutes = new Int32Array(days * 1440)
-  // Clocks have changed at quarter hours of UTC only since 1972.
-  for (let quarter = 0; quarter < minutes.length; quarter += 15) {
-    const shown = Date.parse(`${format.format(start + quarter * minuteMs).replace(" ", "T")}Z`) / minuteMs
-    for (let minute = 0; minute < 15; minute++) minutes[quarter + minute] = shown + minute
+  const shownAt = (minute: number): number => Date.parse(`${format.format(start + minute * minuteMs).replace(" ", "T")}Z`) / minuteMs
+  for (let hour = 0; hour < minutes.length; hour += 60) {
+    const shown = shownAt(hour)
+    const isSteady = shownAt(hour + 60) === shown + 60
+    for (let minute = 0; minute < 60; minute++) minutes[hour + minute] = isSteady ? shown + minute : shownAt(hour + minute)
   }
   return { from: start, minutes }
 }
@@ -41,20 +42,23 @@ export const watch = (expression: string, { from, minutes }: WallClock): Readonl
     .map((index) => from + index * minuteMs)
 }
 
+/** Whether a cron names a minute of the epoch: its time of day and its day are each looked up. */
 const reader = (expression: string) => {
   const [minute = "", hour = "", day = "", month = "", weekday = ""] = expression.split(" ")
-  const isMinute = values(minute, 0, 59)
-  const isHour = values(hour, 0, 23)
-  const isDayOfMonth = values(day, 1, 31)
-  const isMonth = values(month, 1, 12)
-  const isWeekday = values(weekday, 0, 6)
+  const [isMinute, isHour] = [values(minute, 0, 59), values(hour, 0, 23)]
+  const isTime = Array.from({ length: 1440 }, (_, time) => isHour.has(Math.floor(time / 60)) && isMinute.has(time % 60))
+  const [isDayOfMonth, isMonth, isWeekday] = [values(day, 1, 31), values(month, 1, 12), values(weekday, 0, 6)]
+  const days = new Map<number, boolean>()
+  const isDay = (number: number): boolean => {
+    const date = new Date(number * 1440 * minuteMs)
+    const [byDay, byWeekday] = [isDayOfMonth.has(date.getUTCDate()), isWeekday.has(date.getUTCDay())]
+    return isMonth.has(date.getUTCMonth() + 1) && (day === "*" || weekday === "*" ? byDay && byWeekday : byDay || byWeekday)
+  }
   return (shown: number): boolean => {
-    if (!isMinute.has(((shown % 60) + 60) % 60)) return false
-    const date = new Date(shown * minuteMs)
-    if (!isHour.has(date.getUTCHours()) || !isMonth.has(date.getUTCMonth() + 1)) return false
-    const byDay = isDayOfMonth.has(date.getUTCDate())
-    const byWeekday = isWeekday.has(date.getUTCDay())
-    return day === "*" || weekday === "*" ? byDay && byWeekday : byDay || byWeekday
+    const number = Math.floor(shown / 1440)
+    if (isTime[shown - number * 1440] !== true) return false
+    if (!days.has(number)) days.set(number, isDay(number))
+    return days.get(number) === true
   }
 }
 

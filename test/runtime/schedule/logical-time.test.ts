@@ -41,8 +41,8 @@ describe("with a schedule", () => {
     // Of several fire times on a date it is the last.
     [on("0 8,20 * * *", "Asia/Kathmandu"), "2026-11-20", "2026-11-20: 2026-11-20T02:15 2026-11-20T14:15"],
     [on("*/15 * * * *", "America/New_York"), "2026-11-01", "2026-11-01: 2026-11-02T04:30 2026-11-02T04:45"],
-    // The clock went back from one past midnight: minutes of Saturday the 5th came after the first of Sunday.
-    [on("* * * * *", "America/St_Johns"), "2011-11-05", "2011-11-05: 2011-11-06T03:28 2011-11-06T03:29"],
+    // The clock went back at one past midnight: minutes of Saturday the 6th came after the first of Sunday.
+    [on("* * * * *", "America/St_Johns"), "2010-11-06", "2010-11-06: 2010-11-07T03:28 2010-11-07T03:29"],
     [on("0 12 29 2 *", "UTC"), "2024-02-29", "2024-02-29: 2020-02-29T12:00 2024-02-29T12:00"],
     // The farthest zones of either side.
     [on("0 0 * * *", "Pacific/Kiritimati"), "2026-11-20", "2026-11-20: 2026-11-18T10:00 2026-11-19T10:00"],

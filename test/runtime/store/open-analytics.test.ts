@@ -1,19 +1,29 @@
 import { spawnSync } from "node:child_process"
 
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 
 import { lineageFiles } from "../../../runtime/store/lineage-views.ts"
 import { queryAnalytics } from "../../../runtime/store/open-analytics.ts"
 import { outputSqlFile } from "../../../runtime/store/output-views.ts"
 import { publish } from "../../../runtime/store/publish.ts"
 import { release } from "../../../runtime/store/release.ts"
+import type { StateFolder } from "../../../runtime/store/state-folder.ts"
 import { openSampleRun, samplePlan, settleItems, tempState } from "../../support/store-run.ts"
 
 describe("a query over what was published", () => {
+  // Reading changes nothing, so one empty folder serves all of these.
+  const scope = Scope.makeUnsafe()
+  let folder: StateFolder
+  beforeAll(async () => {
+    folder = await Effect.runPromise(Effect.provideService(tempState, Scope.Scope, scope))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
   it.live("gives plain values under the names of its columns", () =>
     Effect.gen(function* () {
-      const folder = yield* tempState
       const query =
         "select 1 as one, 2::hugeint ** 3 as power, 9007199254740993 as large, 1.50::decimal(4, 2) as money, timestamptz '2026-11-02 00:00:00+00' as time, [1, 2] as list, null as none"
       expect(yield* queryAnalytics(folder, query)).toEqual({
@@ -25,13 +35,19 @@ describe("a query over what was published", () => {
     })
   )
 
-  it.live.each(["from runs", "with x as (from runs) from x", "show tables", "describe lineage", "summarize attempts", "values (1)"])(
-    "reads: %s",
-    (query) =>
-      Effect.gen(function* () {
-        const folder = yield* tempState
-        expect((yield* queryAnalytics(folder, query)).columns.length).toBeGreaterThan(0)
-      })
+  it.live.each([
+    "from runs",
+    "with x as (from runs) from x",
+    "show tables",
+    "describe lineage",
+    "summarize attempts",
+    "values (1)",
+    "from outputs"
+  ])("reads: %s", (query) =>
+    Effect.gen(function* () {
+      const folder = yield* tempState
+      expect((yield* queryAnalytics(folder, query)).columns.length).toBeGreaterThan(0)
+    })
   )
 
   it.live.each([
@@ -43,7 +59,7 @@ describe("a query over what was published", () => {
     ["select 1; select 2", "and this is more than one."]
   ])("refuses whatever does more than read: %s", ([query, sentence]) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(queryAnalytics(yield* tempState, query ?? ""))
+      const error = yield* Effect.flip(queryAnalytics(folder, query ?? ""))
       expect(error.message).toContain("One statement that reads can be run here: SELECT, FROM, WITH, SHOW, DESCRIBE or SUMMARIZE")
       expect(error.message).toContain(sentence)
     })
@@ -57,7 +73,7 @@ describe("a query over what was published", () => {
     ["from range(200000)", "It gives more than 100000 rows: add a LIMIT, or open analytics/lineage.duckdb with a DuckDB client"]
   ])("that fails says why in one line, and how to see what there is: %s", ([query, reason]) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(queryAnalytics(yield* tempState, query ?? ""))
+      const error = yield* Effect.flip(queryAnalytics(folder, query ?? ""))
       expect(error.message).toBe(
         `A query failed while it read what runs published; \`runtime sql "show tables"\` lists the tables, \`runtime sql "describe lineage"\` the columns of one. (${reason})`
       )

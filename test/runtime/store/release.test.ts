@@ -14,11 +14,11 @@ import { release } from "../../../runtime/store/release.ts"
 import { SegmentPoint } from "../../../runtime/store/segment.ts"
 import { itemIdOf, type StateFolder } from "../../../runtime/store/state-folder.ts"
 import {
-  keyOf,
   openSampleRun,
   sampleOutput,
   samplePlan,
   sampleSettlement,
+  secret,
   settleItems,
   tempState,
   type SampleRun
@@ -158,7 +158,11 @@ describe("a release", () => {
         return { ...rest, answers: answers.map((answer) => ({ ...answer, output: JSON.stringify({ topic: long }) })) }
       }
       yield* releaseRun(folder, { run, items: 600 }, wordy)
-      expect(readdirSync(join(outputFolder(folder), "outputs", `run=${run}`))).toEqual(["000001.parquet", "000002.parquet"])
+      expect(readdirSync(join(outputFolder(folder), "outputs", `run=${run}`))).toEqual([
+        "000001.parquet",
+        "000002.parquet",
+        "000003.parquet"
+      ])
       expect(
         yield* rowsOf(
           folder,

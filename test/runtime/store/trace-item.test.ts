@@ -7,28 +7,18 @@ import { publish } from "../../../runtime/store/publish.ts"
 import { itemIdOf, type StateFolder } from "../../../runtime/store/state-folder.ts"
 import { traceItem } from "../../../runtime/store/trace-item.ts"
 import { holdRun } from "../../support/hold-run.ts"
-import { keyOf, openSampleRun, sampleOutput, secret, settleItems, tempState } from "../../support/store-run.ts"
+import { keyOf, openSampleRun, sampleOutput, sampleSettlement, secret, settleItems, tempState } from "../../support/store-run.ts"
 
 const items = 20
 
-const runWhole = (folder: StateFolder, run: string) =>
+const runWhole = (folder: StateFolder, run: string, settlementOf = sampleSettlement) =>
   Effect.scoped(
     Effect.gen(function* () {
       const ledger = yield* openSampleRun(folder, { run, items })
-      yield* settleItems(ledger, 0, items)
+      yield* settleItems(ledger, 0, items, settlementOf)
       yield* publish(ledger, folder, run)
     })
   )
-
-/** The key of an item that a rule stopped. */
-const deadKey = (folder: StateFolder) =>
-  Effect.gen(function* () {
-    for (let item = 0; item < items; item++) {
-      const { runs } = yield* traceItem(folder, keyOf(item))
-      if ((runs[0]?.deadLetters.length ?? 0) > 0) return keyOf(item)
-    }
-    return yield* Effect.die("No item is dead")
-  })
 
 describe("a trace", () => {
   it.live("[GOV-8] tells everything of one item, over all runs: where it went, what was asked and answered, in which words", () =>
@@ -36,7 +26,7 @@ describe("a trace", () => {
       const folder = yield* tempState
       yield* runWhole(folder, "first")
       yield* runWhole(folder, "second")
-      const { key, itemId, runs } = yield* traceItem(folder, keyOf(3))
+      const { key, itemId, runs } = yield* traceItem(folder, { key: keyOf(3) })
       expect({ key, itemId }).toEqual({ key: keyOf(3), itemId: itemIdOf(folder.hashKey(keyOf(3))) })
       expect(runs.map(({ run }) => run["run"])).toEqual(["first", "second"])
       const [first] = runs
@@ -65,8 +55,8 @@ describe("a trace", () => {
   it.live("[GOV-8] says why an item stopped, and in which words", () =>
     Effect.gen(function* () {
       const folder = yield* tempState
-      yield* runWhole(folder, "first")
-      const { runs } = yield* traceItem(folder, yield* deadKey(folder))
+      yield* runWhole(folder, "first", (seq, itemId) => ({ ...sampleSettlement(7, itemId), seq }))
+      const { runs } = yield* traceItem(folder, { key: keyOf(3) })
       expect(runs[0]).toMatchObject({
         deadLetters: [{ step: "trusted", code: "rule", rule: "known" }],
         payload: { state: "read", problems: [{ step: "trusted", code: "rule", message: `${secret} breaks a rule` }] }
@@ -78,7 +68,7 @@ describe("a trace", () => {
     Effect.gen(function* () {
       const folder = yield* tempState
       yield* runWhole(folder, "first")
-      const { runs } = yield* traceItem(folder, keyOf(0))
+      const { runs } = yield* traceItem(folder, { key: keyOf(0) })
       expect(runs[0]).toMatchObject({
         rejections: [{ code: "duplicate" }],
         payload: { rejected: [{ line: 1, reason: expect.stringContaining("which is kept") }] }
@@ -93,7 +83,7 @@ describe("a trace", () => {
       yield* runWhole(folder, "second")
       const holder = yield* holdRun(folder.root, "first")
       rmSync(folder.run("second").payload)
-      const { runs } = yield* traceItem(folder, keyOf(3))
+      const { runs } = yield* traceItem(folder, { key: keyOf(3) })
       expect(runs.map(({ payload }) => payload)).toEqual([{ state: "held", holderPid: holder.pid }, { state: "gone" }])
       expect(runs[1]?.attempts).toHaveLength(1)
     })
@@ -103,7 +93,7 @@ describe("a trace", () => {
     Effect.gen(function* () {
       const folder = yield* tempState
       yield* runWhole(folder, "first")
-      expect((yield* traceItem(folder, "nobody")).runs).toEqual([])
+      expect((yield* traceItem(folder, { key: "nobody" })).runs).toEqual([])
     })
   )
 })
