@@ -55,7 +55,7 @@ const zeroWhereAbsent = <Key extends string>(counts: ReadonlyMap<Key, number>): 
   })
 }
 
-/** The arithmetic mean; null over no answers. Values that aren't finite are left out. */
+/** The arithmetic mean of the exact sum; null over no answers. Values that aren't finite are left out. */
 export const mean = <Row>(value: (row: Row) => number): Reducer<Row, number | null> => ({
   id: "mean",
   reads: value,
@@ -74,7 +74,7 @@ export const mean = <Row>(value: (row: Row) => number): Reducer<Row, number | nu
   }
 })
 
-/** The sum; 0 over no answers. Values that aren't finite are left out. */
+/** The sum, rounded once, so the order of the answers leaves no trace; 0 over no answers. Values that aren't finite are left out. */
 export const sum = <Row>(value: (row: Row) => number): Reducer<Row, number> => ({
   id: "sum",
   reads: value,

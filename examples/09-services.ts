@@ -22,7 +22,7 @@ const customersFromFile = Layer.effect(
   Effect.gen(function* () {
     const text = yield* Effect.promise(() => readFile("examples/data/09-services/customers.json", "utf8"))
     const customers = yield* Schema.decodeEffect(CustomerFile)(text)
-    return { isKnown: (id) => id in customers, planOf: (id) => customers[id]?.plan ?? "basic" }
+    return { isKnown: (id) => Object.hasOwn(customers, id), planOf: (id) => customers[id]?.plan ?? "basic" }
   })
 )
 

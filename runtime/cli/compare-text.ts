@@ -24,9 +24,14 @@ export const compareText = ({ runs, items, dispositions, steps, stepsOnly }: Run
 }
 
 const overlapText = ({ both, onlyA, onlyB }: Overlap): string =>
-  [`${formatCount(both)} in both`, ...(onlyA > 0 ? [`${formatCount(onlyA)} only in A`] : []), ...(onlyB > 0 ? [`${formatCount(onlyB)} only in B`] : [])].join(", ")
+  [
+    `${formatCount(both)} in both`,
+    ...(onlyA > 0 ? [`${formatCount(onlyA)} only in A`] : []),
+    ...(onlyB > 0 ? [`${formatCount(onlyB)} only in B`] : [])
+  ].join(", ")
 
-const changeLines = (changes: ReadonlyArray<Change>): string => changes.map(({ a, b, items }) => `  ${shown(a)} → ${shown(b)}: ${formatCount(items)}`).join("\n")
+const changeLines = (changes: ReadonlyArray<Change>): string =>
+  changes.map(({ a, b, items }) => `  ${shown(a)} → ${shown(b)}: ${formatCount(items)}`).join("\n")
 
 const shown = (value: string | null): string => {
   const text = value === null ? "nothing" : value === "" ? '""' : value.replaceAll(/\s+/g, " ")
@@ -37,16 +42,37 @@ const stepText = (step: StepComparison): string => {
   const { answers, same, columns, columnsOnly, confidence, calls, costUsd, examples } = step
   const changed = columns.filter(({ changes }) => changes.length > 0)
   return [
-    `${step.step}: answered ${overlapText(answers)}; ${shareText(same, answers.both)} of those in both are the same`,
+    `${step.step}: answered ${overlapText(answers)}${answers.both === 0 ? "" : `; ${shareText(same, answers.both)} of those in both are the same`}`,
     `  confidence ${meanText(confidence.a)} → ${meanText(confidence.b)} · calls ${formatCount(calls.a)} → ${formatCount(calls.b)} · cost ${costText(costUsd.a)} → ${costText(costUsd.b)}`,
-    ...(columns.length === 0 || answers.both === 0 ? [] : [textTable(["column", "same", "", "mean of B − A"], columns.map(({ name, same: equal, meanDifference }) => [name, formatCount(equal), shareText(equal, answers.both), meanDifference === null ? "" : signed(meanDifference)]))]),
-    ...changed.map(({ name, changes }) => `  ${name}\n${changeLines(changes).replaceAll(/^/gm, "  ")}`),
+    ...(columns.length === 0 || answers.both === 0 ? [] : [indented(columnTable(step))]),
+    ...changed.map(({ name, changes }) => `  ${name}\n${indented(changeLines(changes))}`),
     ...onlyText("  Columns", columnsOnly),
-    ...(examples.length === 0 ? [] : [`  Items that differ${examples.length < 20 ? "" : ", the first 20"}`, ...examples.map(({ key, differs }) => `    ${key}  ${differs.map(({ column, a, b }) => `${column}: ${shown(a)} → ${shown(b)}`).join("; ")}`)])
+    ...(examples.length === 0
+      ? []
+      : [
+          `  Items that differ${examples.length < 20 ? "" : ", the first 20"}`,
+          ...examples.map(
+            ({ key, differs }) => `    ${key}  ${differs.map(({ column, a, b }) => `${column}: ${shown(a)} → ${shown(b)}`).join("; ")}`
+          )
+        ])
   ].join("\n")
 }
 
-const shareText = (part: number, of: number): string => (of === 0 ? "none" : `${(Math.floor((part / of) * 1_000) / 10).toFixed(1)} %`)
+const columnTable = ({ columns, answers }: StepComparison): string =>
+  textTable(
+    ["column", "same", "", "mean of B − A"],
+    columns.map(({ name, same, meanDifference }) => [
+      name,
+      formatCount(same),
+      shareText(same, answers.both),
+      meanDifference === null ? "" : signed(meanDifference)
+    ])
+  )
+
+const indented = (text: string): string => text.replaceAll(/^/gm, "  ")
+
+/** Rounded down: 100 % is all of them. */
+const shareText = (part: number, of: number): string => `${(Math.floor((part / of) * 1_000) / 10).toFixed(1)} %`
 const meanText = (mean: number | null): string => (mean === null ? "unknown" : mean.toFixed(3))
 const costText = (usd: number | null): string => (usd === null ? "unknown" : formatUsd(usd))
 const signed = (value: number): string => `${value > 0 ? "+" : ""}${Number(value.toPrecision(3))}`

@@ -14,7 +14,8 @@ import { verb, type Said } from "./verb.ts"
 export const compare = verb(
   "compare",
   {
-    description: "Put two runs side by side: which items both answered, where the answers differ, confidence and cost of each. Joined by item key; the jobs may differ.",
+    description:
+      "Put two runs side by side: which items both answered, where the answers differ, confidence and cost of each. Joined by item key; the jobs may differ.",
     examples: [
       ["runtime compare RUN_A RUN_B", "what a new prompt or model changes"],
       ["runtime compare RUN_A RUN_B --step triage --json", "one step, for a program"]
@@ -27,7 +28,8 @@ export const compare = verb(
   },
   Effect.fnUntraced(function* ({ runA, runB, step: asked, state }) {
     const step = Option.getOrNull(asked)
-    if (runA === runB) return yield* new Misuse({ problem: `Both runs are ${runA}.`, remedy: "Name two different ones: `runtime runs` lists them." })
+    if (runA === runB)
+      return yield* new Misuse({ problem: `Both runs are ${runA}.`, remedy: "Name two different ones: `runtime runs` lists them." })
     const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
     const { findRunNames } = yield* Effect.promise(() => import("../store/find-run-names.ts"))
     const { RunNotFound } = yield* Effect.promise(() => import("../execute/run-error.ts"))
@@ -44,7 +46,12 @@ export const compare = verb(
     )
     const compared = yield* compareRuns({ a: folder.run(runA), b: folder.run(runB), step, tempDirectory })
     if (step !== null && compared.steps.length === 0) {
-      const where = compared.stepsOnly.a.length > 0 ? `only ${runA} has it` : compared.stepsOnly.b.length > 0 ? `only ${runB} has it` : "neither run has it"
+      const where =
+        compared.stepsOnly.a.length > 0
+          ? `only ${runA} has it`
+          : compared.stepsOnly.b.length > 0
+            ? `only ${runB} has it`
+            : "neither run has it"
       return yield* new Misuse({ problem: `--step ${step}: ${where}.`, remedy: "Leave --step out to compare every step that both have." })
     }
     return { json: compared, text: compareText(compared) } satisfies Said

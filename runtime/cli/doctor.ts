@@ -16,7 +16,8 @@ const freeBytesTooLow = 2e8
 export const doctor = verb(
   "doctor",
   {
-    description: "Check what nightshift stands on: Node, disk, permissions, every run's files, what crashed or was left behind, the clock, the analysts' views. Says what to type. Exit 1 if something fails.",
+    description:
+      "Check what nightshift stands on: Node, disk, permissions, every run's files, what crashed or was left behind, the clock, the analysts' views. Says what to type. Exit 1 if something fails.",
     examples: [["runtime doctor", "look at ./.nightshift"]]
   },
   {},
@@ -42,24 +43,36 @@ export const inspectNode = (version: string): Finding => {
   if (major >= 24) return { ...finding, level: "ok", remedy: null }
   const isOldEnough = major > 22 || (major === 22 && minor >= 19)
   const remedy = "npm i -D node@24"
-  return isOldEnough ? { ...finding, level: "warn", text: `${version} works; 24 is preferred`, remedy } : { ...finding, level: "fail", text: `${version} is older than 22.19`, remedy }
+  return isOldEnough
+    ? { ...finding, level: "warn", text: `${version} works; 24 is preferred`, remedy }
+    : { ...finding, level: "fail", text: `${version} is older than 22.19`, remedy }
 }
 
 /** `free` in bytes. */
 export const inspectDisk = (root: string, free: number): Finding => {
   const finding = { subject: "disk", text: `${formatBytes(free)} free for ${root}` }
   if (free >= freeBytesLow) return { ...finding, level: "ok", remedy: null }
-  return { ...finding, level: free >= freeBytesTooLow ? "warn" : "fail", remedy: "make room, or choose another folder with --state DIR; `runtime plan JOB` says what a run needs" }
+  return {
+    ...finding,
+    level: free >= freeBytesTooLow ? "warn" : "fail",
+    remedy: "make room, or choose another folder with --state DIR; `runtime plan JOB` says what a run needs"
+  }
 }
 
 const inspectState = Effect.fnUntraced(function* (root: string) {
-  const found = (level: Finding["level"], text: string, remedy: string | null): ReadonlyArray<Finding> => [{ subject: "state", level, text, remedy }]
+  const found = (level: Finding["level"], text: string, remedy: string | null): ReadonlyArray<Finding> => [
+    { subject: "state", level, text, remedy }
+  ]
   if (!existsSync(root)) return found("ok", `${root} isn't there yet: the first run makes it`, null)
   const runs = path.join(root, "runs")
   const hasRuns = existsSync(runs) && readdirSync(runs).length > 0
   // Looked for before the folder is opened, which would make a new one.
   if (hasRuns && !existsSync(path.join(root, "state.key"))) {
-    return found("fail", `${root} has runs and no state.key: their items' ids can't be worked out again`, "restore state.key from a backup; a new key gives new ids, and lineage across runs is lost")
+    return found(
+      "fail",
+      `${root} has runs and no state.key: their items' ids can't be worked out again`,
+      "restore state.key from a backup; a new key gives new ids, and lineage across runs is lost"
+    )
   }
   if (!isWritable(root)) return found("fail", `${root} can't be written`, `give this user write access: chmod u+rwx ${root}`)
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
@@ -76,7 +89,14 @@ const inspectFolder = Effect.fnUntraced(function* (folder: Parameters<typeof imp
   const control = yield* inspectControl(folder)
   const runs = yield* inspectRuns(folder)
   const clock = inspectClock(folder, yield* Clock.currentTimeMillis)
-  return [...inspectPermissions(folder), control, ...runs.findings, ...inspectLeftovers(folder, runs.held), clock, ...(yield* inspectAnalytics(folder))]
+  return [
+    ...inspectPermissions(folder),
+    control,
+    ...runs.findings,
+    ...inspectLeftovers(folder, runs.held),
+    clock,
+    ...(yield* inspectAnalytics(folder))
+  ]
 })
 
 const isWritable = (folder: string): boolean => {
@@ -90,7 +110,10 @@ const isWritable = (folder: string): boolean => {
 
 const doctorText = (findings: ReadonlyArray<Finding>, failures: number, warnings: number): string => {
   const width = Math.max(...findings.map(({ subject }) => subject.length))
-  const lines = findings.map(({ subject, level, text, remedy }) => `${level.padEnd(4)}  ${subject.padEnd(width)}  ${text}${remedy === null ? "" : `\n${" ".repeat(width + 8)}→ ${remedy}`}`)
+  const lines = findings.map(
+    ({ subject, level, text, remedy }) =>
+      `${level.padEnd(4)}  ${subject.padEnd(width)}  ${text}${remedy === null ? "" : `\n${" ".repeat(width + 8)}→ ${remedy}`}`
+  )
   const count = (of: number, what: string): string => `${of} ${what}${of === 1 ? "" : "s"}`
   return `${lines.join("\n")}\n\n${failures + warnings === 0 ? "All is well." : `${count(failures, "failure")}, ${count(warnings, "warning")}.`}`
 }

@@ -67,7 +67,11 @@ export const inputPath = "inbox/tickets.jsonl"
 
 const tickets = [
   { id: "T-1001", subject: "Invoice 4711", body: "I was charged twice in March. Please send a refund for one of them." },
-  { id: "T-1002", subject: "Can't get in", body: "My password is refused since this morning, and after three tries the account was locked." },
+  {
+    id: "T-1002",
+    subject: "Can't get in",
+    body: "My password is refused since this morning, and after three tries the account was locked."
+  },
   { id: "T-1003", subject: "Just thanks", body: "Thank you for the quick help yesterday. We love how simple it has become." },
   { id: "T-1004", subject: "Opening hours", body: "Are you there on public holidays?" },
   { id: "T-1005", subject: "Refund", body: "The parcel came back to you two weeks ago. When do I get my refund?" },

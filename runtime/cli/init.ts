@@ -1,13 +1,12 @@
 /** `runtime init [DIR]` */
 import * as fs from "node:fs"
-import { createRequire } from "node:module"
+import { createRequire, findPackageJSON } from "node:module"
 import * as path from "node:path"
 
 import * as Argument from "effect/cli/Argument"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-import { version } from "../version.ts"
 import { Misuse } from "./misuse.ts"
 import { verb, type Said } from "./verb.ts"
 
@@ -24,14 +23,16 @@ export const init = verb(
   Effect.fnUntraced(function* ({ dir }) {
     const { inputPath, inputText, jobPath, jobText, packageText, tsconfigText } = yield* Effect.promise(() => import("./first-job.ts"))
     const folder = path.resolve(Option.getOrElse(dir, () => "."))
-    const dependencies = { effect: yield* effectVersion, nightshift: version }
+    const dependencies = ownVersions()
     const files = [
       { name: jobPath, text: jobText, about: "the job; its comments teach" },
       { name: inputPath, text: inputText, about: "12 rows: on purpose, one is broken and one is doubtful" },
       { name: "package.json", text: packageText(nameOf(folder), dependencies), about: "nightshift and effect, these versions" },
       { name: "tsconfig.json", text: tsconfigText, about: "for the editor and tsc; Node runs the job as it is" }
     ]
-    const written = yield* Effect.forEach(files, (file) => Effect.map(writeNew(path.join(folder, file.name), file.text), (isNew) => ({ ...file, isNew })))
+    const written = yield* Effect.forEach(files, (file) =>
+      Effect.map(writeNew(path.join(folder, file.name), file.text), (isNew) => ({ ...file, isNew }))
+    )
     const names = (isNew: boolean): ReadonlyArray<string> => written.filter((file) => file.isNew === isNew).map(({ name }) => name)
     const commands = [`runtime plan ${jobPath}`, `runtime run ${jobPath}`]
     const json = { folder, written: names(true), leftAlone: names(false), next: commands }
@@ -59,14 +60,23 @@ const writeNew = (file: string, text: string): Effect.Effect<boolean, Misuse> =>
         throw error
       }
     },
-    catch: (cause) => new Misuse({ problem: `${file} can't be written: ${cause instanceof Error ? cause.message : String(cause)}.`, remedy: "Give this user write access, or name another folder: `runtime init DIR`." })
+    catch: (cause) =>
+      new Misuse({
+        problem: `${file} can't be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        remedy: "Give this user write access, or name another folder: `runtime init DIR`."
+      })
   })
 
-/** The version that this command itself uses: a job's schemas must be of the same. */
-const effectVersion = Effect.sync(() => {
-  const read: unknown = createRequire(import.meta.url)("effect/package.json")
-  return typeof read === "object" && read !== null && "version" in read ? String(read.version) : "latest"
+/** What this command itself runs with: a job's schemas must be of the same effect. */
+const ownVersions = (): Readonly<Record<string, string>> => ({
+  effect: versionIn(findPackageJSON("effect", import.meta.url)),
+  nightshift: versionIn(findPackageJSON(import.meta.url))
 })
+
+const versionIn = (file: string | undefined): string => {
+  const read: unknown = file === undefined ? null : JSON.parse(fs.readFileSync(file, "utf8"))
+  return typeof read === "object" && read !== null && "version" in read ? String(read.version) : "latest"
+}
 
 /** As npm takes it. */
 const nameOf = (folder: string): string =>
@@ -82,7 +92,13 @@ const needs = (folder: string, versions: Readonly<Record<string, string>>): Read
   const isModule = /"type"\s*:\s*"module"/.test(fs.readFileSync(settings, "utf8"))
   return [
     ...(isModule ? [] : ['The package.json that was there needs "type": "module": jobs are ES modules.']),
-    ...(canImport("effect", settings) ? [] : [`The job imports effect, which isn't installed here yet: npm i ${Object.entries(versions).map(([name, wanted]) => `${name}@${wanted}`).join(" ")}`])
+    ...(canImport("effect", settings)
+      ? []
+      : [
+          `The job imports effect, which isn't installed here yet: npm i ${Object.entries(versions)
+            .map(([name, wanted]) => `${name}@${wanted}`)
+            .join(" ")}`
+        ])
   ]
 }
 

@@ -11,13 +11,22 @@ export const decodeParams = Effect.fnUntraced(function* (job: Job, texts: Readon
   if (schema === undefined) {
     const [name] = Object.keys(texts)
     if (name === undefined) return {}
-    return yield* new Misuse({ problem: `Job "${job.name}" takes no parameters, so --param ${name} means nothing to it.`, remedy: "Drop it, or declare `params` in the job." })
+    return yield* new Misuse({
+      problem: `Job "${job.name}" takes no parameters, so --param ${name} means nothing to it.`,
+      remedy: "Drop it, or declare `params` in the job."
+    })
   }
   const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema), { errors: "all" })
   const asJson = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, jsonOrText(text)]))
   return yield* decode(texts).pipe(
     Effect.catch(() => decode(asJson)),
-    Effect.mapError((error) => new Misuse({ problem: `The parameters don't fit job "${job.name}": ${error.message.replaceAll("\n", " ")}.`, remedy: "Set each with --param name=value." }))
+    Effect.mapError(
+      (error) =>
+        new Misuse({
+          problem: `The parameters don't fit job "${job.name}": ${error.message.replaceAll("\n", " ")}.`,
+          remedy: "Set each with --param name=value."
+        })
+    )
   )
 })
 

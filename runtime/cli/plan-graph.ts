@@ -15,7 +15,11 @@ export const stepList = (plan: Plan): string => {
   }
   const lines = under(undefined, "")
   const width = Math.max(...lines.map(({ title }) => title.length))
-  return lines.map(({ title, step }) => `${title.padEnd(width)}  ${step.kind.padEnd(9)}  ${described(step)}${step.terminal ? "  ■ items end here" : ""}`.trimEnd()).join("\n")
+  return lines
+    .map(({ title, step }) =>
+      `${title.padEnd(width)}  ${step.kind.padEnd(9)}  ${described(step)}${step.terminal ? "  ■ items end here" : ""}`.trimEnd()
+    )
+    .join("\n")
 }
 
 /** Paste it into any Markdown that draws Mermaid. */
@@ -46,7 +50,8 @@ const shapes: Readonly<Record<PlannedStep["kind"], readonly [string, string]>> =
   report: [">", "]"]
 }
 
-const escaped = (text: string): string => text.replaceAll("&", "#amp;").replaceAll('"', "#quot;").replaceAll("<", "#lt;").replaceAll(">", "#gt;").replaceAll("`", "#96;")
+const escaped = (text: string): string =>
+  text.replaceAll("&", "#amp;").replaceAll('"', "#quot;").replaceAll("<", "#lt;").replaceAll(">", "#gt;").replaceAll("`", "#96;")
 
 /** What a step does, in a few words. */
 const described = (step: PlannedStep): string => {

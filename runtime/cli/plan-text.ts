@@ -38,7 +38,8 @@ export const planText = (view: PlanView): string => {
 
 type Field = readonly [name: string, text: string]
 
-const fields = (all: ReadonlyArray<Field>): string => indented(all.map(([name, text]) => `${name.padEnd(15)} ${text.replaceAll("\n", `\n${" ".repeat(16)}`)}`).join("\n"))
+const fields = (all: ReadonlyArray<Field>): string =>
+  indented(all.map(([name, text]) => `${name.padEnd(15)} ${text.replaceAll("\n", `\n${" ".repeat(16)}`)}`).join("\n"))
 const indented = (text: string): string => text.replaceAll(/^/gm, "  ")
 
 const head = ({ plan, codeVersion }: PlanView): ReadonlyArray<Field> => [
@@ -47,7 +48,10 @@ const head = ({ plan, codeVersion }: PlanView): ReadonlyArray<Field> => [
   ["classification", plan.classification],
   ["consumers", plan.consumers.length === 0 ? "none" : plan.consumers.join(", ")],
   ["budget", `${formatUsd(plan.budgetUsd)} a run`],
-  ["deadline", plan.schedule === null ? "none: the job has no schedule" : `${formatSeconds(plan.schedule.withinMs / 1_000)} after each fire time`],
+  [
+    "deadline",
+    plan.schedule === null ? "none: the job has no schedule" : `${formatSeconds(plan.schedule.withinMs / 1_000)} after each fire time`
+  ],
   ["plan", `${plan.digest.slice(0, 12)}, code ${codeVersion}`]
 ]
 
@@ -59,8 +63,18 @@ const figures = ({ plan, estimate, rejections, unread, freeBytes }: PlanView): R
     ...(input === null || input.rejected === 0 ? [] : [["rejected rows", rejectedText(input, rejections)] as const]),
     ["partitions", partitions === null ? (input === null ? "unknown" : "none") : partitionsText(partitions)],
     ["workers", `${workersText(plan, workers)}; ${pace}`],
-    ["disk", diskBytes === null ? "unknown" : `about ${formatBytes(diskBytes)}, ${checkpointsPerItem} checkpoints an item; ${formatBytes(freeBytes)} free`],
-    ["price", priceUsd === null ? "unknown until providers are built: a model of the plan isn't embedded" : `${formatUsd(priceUsd)}: every model is embedded`]
+    [
+      "disk",
+      diskBytes === null
+        ? "unknown"
+        : `about ${formatBytes(diskBytes)}, ${checkpointsPerItem} checkpoints an item; ${formatBytes(freeBytes)} free`
+    ],
+    [
+      "price",
+      priceUsd === null
+        ? "unknown until providers are built: a model of the plan isn't embedded"
+        : `${formatUsd(priceUsd)}: every model is embedded`
+    ]
   ]
 }
 
@@ -71,7 +85,9 @@ const paceSources = {
 } as const
 
 const itemsText = (input: InputEstimate): string =>
-  input.precision === "exact" ? formatCount(input.items) : `${input.precision} ${formatCount(rounded(input.items))}: ${formatCount(input.rowsRead)} rows were read`
+  input.precision === "exact"
+    ? formatCount(input.items)
+    : `${input.precision} ${formatCount(rounded(input.items))}: ${formatCount(input.rowsRead)} rows were read`
 
 /** A reckoned number has three digits that mean something. */
 const rounded = (count: number): number => {
@@ -89,20 +105,35 @@ const rejectedText = ({ rejected, precision }: InputEstimate, rejections: PlanVi
 
 const partitionsText = ({ count, strategy, skew }: NonNullable<Estimate["partitions"]>): string => {
   const times = (ratio: number | null): string => (ratio === null ? "" : `${ratio.toFixed(2)} ×`)
-  const uneven = count < 2 ? "" : `; the largest has ${times(skew.items)} the mean items${skew.weight === null ? "" : ` and ${times(skew.weight)} the mean weight`}`
+  const uneven =
+    count < 2
+      ? ""
+      : `; the largest has ${times(skew.items)} the mean items${skew.weight === null ? "" : ` and ${times(skew.weight)} the mean weight`}`
   return `${formatCount(count)}, ${strategies[strategy] ?? strategy}${uneven}`
 }
 
-const strategies: Readonly<Record<string, string>> = { hash: "by a hash of the key", by: "by a field", tiers: "by size tiers", weight: "balanced by weight" }
+const strategies: Readonly<Record<string, string>> = {
+  hash: "by a hash of the key",
+  by: "by a field",
+  tiers: "by size tiers",
+  weight: "balanced by weight"
+}
 
 const workersText = (plan: Plan, { minimum, start }: Estimate["workers"]): string =>
-  plan.schedule === null ? `a run starts with ${start}, and no deadline asks for more` : minimum === null ? `a run starts with at least ${start}` : `at least ${minimum} to meet the deadline, a run starts with ${start}`
+  plan.schedule === null
+    ? `a run starts with ${start}, and no deadline asks for more`
+    : minimum === null
+      ? `a run starts with at least ${start}`
+      : `at least ${minimum} to meet the deadline, a run starts with ${start}`
 
 const labelTable = ({ partitions }: Estimate): ReadonlyArray<string> => {
   if (partitions === null || partitions.labels.length === 0) return []
   const shown = partitions.labels.toSorted((a, b) => b.items - a.items).slice(0, labelsMax)
   const rest = partitions.labels.length - shown.length
-  const table = textTable(["label", "items", "partitions"], shown.map(({ label, items, partitions: count }) => [label, formatCount(items), formatCount(count)]))
+  const table = textTable(
+    ["label", "items", "partitions"],
+    shown.map(({ label, items, partitions: count }) => [label, formatCount(items), formatCount(count)])
+  )
   return [`Labels\n${indented(table)}${rest === 0 ? "" : `\n  … and ${formatCount(rest)} more`}`]
 }
 
@@ -111,5 +142,12 @@ const fireTable = ({ plan, nextFires }: PlanView): ReadonlyArray<string> => {
   const { expression, timeZone } = plan.schedule
   const minute = (iso: string): string => iso.slice(0, 16).replace("T", " ")
   const offset = (iso: string): string => /([+-]\d\d:\d\d|Z)$/.exec(iso)?.[0] ?? ""
-  return [`Next fire times of ${expression}\n${indented(textTable([timeZone, "UTC"], nextFires.map(({ local, utc }) => [`${minute(local)} ${offset(local)}`, minute(utc)])))}`]
+  return [
+    `Next fire times of ${expression}\n${indented(
+      textTable(
+        [timeZone, "UTC"],
+        nextFires.map(({ local, utc }) => [`${minute(local)} ${offset(local)}`, minute(utc)])
+      )
+    )}`
+  ]
 }

@@ -21,7 +21,8 @@ const rejectionsShown = 100
 export const plan = verb(
   "plan",
   {
-    description: "Compile a job and say what a run of it would be: steps, items, partitions, workers, disk, price, next fire times. Lists every fault; runs nothing, writes nothing.",
+    description:
+      "Compile a job and say what a run of it would be: steps, items, partitions, workers, disk, price, next fire times. Lists every fault; runs nothing, writes nothing.",
     examples: [
       ["runtime plan jobs/mail-triage.ts", "what the next run would be"],
       ["runtime plan jobs/mail-triage.ts --date 2026-03-01 --mermaid", "of a certain day, with a flowchart for Markdown"]
@@ -29,7 +30,10 @@ export const plan = verb(
   },
   {
     job: Argument.String("job").pipe(Argument.withDescription("the job's module, `path.ts` or `path.ts#export`")),
-    date: Flag.String("date").pipe(Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"), Flag.optional),
+    date: Flag.String("date").pipe(
+      Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"),
+      Flag.optional
+    ),
     param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional),
     mermaid: Flag.Boolean("mermaid").pipe(Flag.withDescription("add a Mermaid flowchart of the steps"), Flag.withDefault(false))
   },
@@ -59,7 +63,13 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
   const graph = makeGraph(job)
   const seen = yield* lookAtInput({ ...request, declared: job, plan: planned, graph })
   const known = yield* knownOf(request.state, planned.job)
-  const figures = estimate({ plan: planned, graph, sample: seen.sample, measuredPerMinute: known.measuredPerMinute, hashKey: known.hashKey })
+  const figures = estimate({
+    plan: planned,
+    graph,
+    sample: seen.sample,
+    measuredPerMinute: known.measuredPerMinute,
+    hashKey: known.hashKey
+  })
   const free = freeBytes(request.state)
   const isTooFull = figures.diskBytes !== null && figures.diskBytes > free
   const view = {
@@ -70,7 +80,15 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     unread: seen.unread,
     freeBytes: free,
     nextFires: yield* nextFiresOf(planned),
-    warnings: [...seen.warnings, ...known.warnings, ...(isTooFull ? [`the disk of ${path.resolve(request.state)} has too little room for a run. Make room, or choose another folder with --state DIR.`] : [])],
+    warnings: [
+      ...seen.warnings,
+      ...known.warnings,
+      ...(isTooFull
+        ? [
+            `the disk of ${path.resolve(request.state)} has too little room for a run. Make room, or choose another folder with --state DIR.`
+          ]
+        : [])
+    ],
     mermaid: request.mermaid ? mermaid(planned) : null
   }
   const { rejections, unread, warnings, nextFires } = view
@@ -92,7 +110,9 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
 })
 
 /** The rows of the input, as far as a plan looks at them. What can't be read is a warning: a plan is made before the night's files come. */
-const lookAtInput = Effect.fnUntraced(function* (request: PlanRequest & { readonly declared: Job; readonly plan: Plan; readonly graph: Graph }) {
+const lookAtInput = Effect.fnUntraced(function* (
+  request: PlanRequest & { readonly declared: Job; readonly plan: Plan; readonly graph: Graph }
+) {
   const { declared, graph } = request
   const { logicalTimeFor } = yield* Effect.promise(() => import("./logical-time.ts"))
   const { date, interval } = yield* logicalTimeFor(request.plan, request.date)
@@ -106,7 +126,11 @@ const lookAtInput = Effect.fnUntraced(function* (request: PlanRequest & { readon
     const params = yield* decodeParams(declared, request.params)
     const services = format === "files" ? yield* buildServices(declared) : Context.empty()
     const sample = yield* sampleSource(graph, { date, interval, params }, services)
-    return { ...nothing, sample, warnings: sample.items.length === 0 ? [`the input has no items on ${date}: a run would be done at once.`] : [] }
+    return {
+      ...nothing,
+      sample,
+      warnings: sample.items.length === 0 ? [`the input has no items on ${date}: a run would be done at once.`] : []
+    }
   }).pipe(
     Effect.scoped,
     Effect.catch((error) => Effect.succeed({ ...nothing, unread: "see the warning below", warnings: [error.message] }))

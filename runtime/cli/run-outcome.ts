@@ -1,4 +1,5 @@
 /** Executes a run for `run` and `resume`, writes its report, and says how it ended. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
@@ -6,6 +7,7 @@ import type { Plan } from "../../dsl/index.ts"
 import { executeRun, type RunOptions } from "../execute/run.ts"
 import { writeReport } from "../execute/write-report.ts"
 import { recordRun, type RunIndexRow } from "../store/control.ts"
+import { readRunStatus } from "../store/read-run-status.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
 import { makeProgress } from "./progress-line.ts"
@@ -18,11 +20,7 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   const row = indexRow(options, startedAt)
   yield* recordRun(folder, row)
   const onProgress = yield* makeProgress(asJson)
-  const exit = yield* Effect.exit(executeRun({ ...options, onProgress }))
-  if (exit._tag === "Failure") {
-    yield* Effect.ignore(Effect.flatMap(Clock.currentTimeMillis, (now) => recordRun(folder, { ...row, status: "interrupted", ended_at: new Date(now) })))
-    return yield* Effect.failCause(exit.cause)
-  }
+  yield* executeRun({ ...options, onProgress }).pipe(Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause))))
   const { report, path } = yield* writeReport(folder, start.run, plan)
   const { dispositions, manifest, seconds } = report
   yield* recordRun(folder, {
@@ -53,6 +51,18 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   const isOpen = dispositions.dead + dispositions.review > 0
   return { json, text: textOf(json, report.reports, plan), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
 }, Effect.scoped)
+
+/** A run that stopped short: the index learns of it, and whoever stopped it is told how to go on. */
+const noteStop = (options: Omit<RunOptions, "onProgress">, row: RunIndexRow, asJson: boolean, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { folder, start } = options
+    const now = yield* readRunStatus(folder.run(start.run), start.run)
+    if (now === null || now.status === "running") return
+    yield* recordRun(folder, { ...row, ...now.dispositions, status: now.status === "crashed" ? "failed" : now.status, manifest: now.manifest, ended_at: new Date(yield* Clock.currentTimeMillis) })
+    const goOn = `${formatCount(now.committed)} of ${formatCount(now.manifest)} items are done and stay so. Go on with \`runtime resume ${start.run}\`.`
+    yield* Effect.sync(() => process.stderr.write(`Run ${start.run} is ${now.status}: ${goOn}\n`))
+    if (asJson && Cause.hasInterrupts(cause)) yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(now)}\n`))
+  }).pipe(Effect.ignore)
 
 /** Items that one worker got through a minute, while it held partitions; null where that can't be told. */
 const perWorkerMinute = (partitions: ReadonlyArray<{ readonly items: number; readonly seconds: number | null }>): number | null => {

@@ -17,13 +17,28 @@ export const tryText = (view: TriedView): string => {
     `Item ${key} (${at})${label === null ? "" : `, partition "${label}"`}`,
     ...blocksOf(events),
     ...(problems.length === 0 ? [] : [problems.map(({ step, code, message }) => `${step}: ${code}\n  ${message}`).join("\n")]),
-    ...(ends.length === 0 ? [] : [ends.map(({ step, disposition: end, rule, code }) => `${step}: ${ended(end)}${rule !== null ? ` by rule "${rule}"` : code === null ? "" : ` (${code})`}`).join("\n")]),
+    ...(ends.length === 0
+      ? []
+      : [
+          ends
+            .map(
+              ({ step, disposition: end, rule, code }) =>
+                `${step}: ${ended(end)}${rule !== null ? ` by rule "${rule}"` : code === null ? "" : ` (${code})`}`
+            )
+            .join("\n")
+        ]),
     disposition === null ? "The item went no further than this." : `The item would be ${ended(disposition)}. Nothing was written.`
   ].join("\n\n")
 }
 
 const ended = (disposition: string | null): string => dispositions[disposition ?? ""] ?? String(disposition)
-const dispositions: Readonly<Record<string, string>> = { delivered: "delivered", dead: "a dead letter", review: "in review", held: "held back", skipped: "skipped" }
+const dispositions: Readonly<Record<string, string>> = {
+  delivered: "delivered",
+  dead: "a dead letter",
+  review: "in review",
+  held: "held back",
+  skipped: "skipped"
+}
 
 /** The rules of a step are one block. */
 const blocksOf = (events: ReadonlyArray<TriedCall | TriedRule>): ReadonlyArray<string> => {
@@ -38,7 +53,8 @@ const blocksOf = (events: ReadonlyArray<TriedCall | TriedRule>): ReadonlyArray<s
   return blocks
 }
 
-const ruleText = ({ rule, passed, orElse, problem }: TriedRule): string => `  ${passed ? "passed " : "refused"}  ${rule}${passed ? "" : ` → ${verdicts[orElse]}`}${problem === null ? "" : `: it threw ${problem}`}`
+const ruleText = ({ rule, passed, orElse, problem }: TriedRule): string =>
+  `  ${passed ? "passed " : "refused"}  ${rule}${passed ? "" : ` → ${verdicts[orElse]}`}${problem === null ? "" : `: it threw ${problem}`}`
 
 const verdicts = { deadLetter: "dead letter", review: "review", flag: "flag, and on", retry: "ask again" } as const
 
@@ -68,4 +84,7 @@ const measures = ({ ms, confidence, inputTokens, outputTokens, costUsd }: TriedC
 
 const boxed = (role: string, text: string): string => `  ┌ ${role}\n${cut(text).replaceAll(/^/gm, "  │ ")}`
 
-const cut = (text: string): string => (text.length <= charactersMax ? text : `${text.slice(0, charactersMax)}\n… and ${formatCount(text.length - charactersMax)} more characters, all of them with --json`)
+const cut = (text: string): string =>
+  text.length <= charactersMax
+    ? text
+    : `${text.slice(0, charactersMax)}\n… and ${formatCount(text.length - charactersMax)} more characters, all of them with --json`

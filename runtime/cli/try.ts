@@ -12,7 +12,8 @@ import { verb, type Said } from "./verb.ts"
 export const tryVerb = verb(
   "try",
   {
-    description: "Take one item through the steps and show it all: the rendered prompts, the answers, the rules' verdicts. Asks the models, writes nothing.",
+    description:
+      "Take one item through the steps and show it all: the rendered prompts, the answers, the rules' verdicts. Asks the models, writes nothing.",
     examples: [
       ["runtime try jobs/mail-triage.ts", "the first item"],
       ["runtime try jobs/mail-triage.ts --item mail-17 --step triage", "one item, as far as one step"]
@@ -20,13 +21,26 @@ export const tryVerb = verb(
   },
   {
     job: Argument.String("job").pipe(Argument.withDescription("the job's module, `path.ts` or `path.ts#export`")),
-    item: Flag.String("item").pipe(Flag.withDescription("the item's key (default: the first item)"), Flag.withMetavar("KEY"), Flag.optional),
+    item: Flag.String("item").pipe(
+      Flag.withDescription("the item's key (default: the first item)"),
+      Flag.withMetavar("KEY"),
+      Flag.optional
+    ),
     step: Flag.String("step").pipe(Flag.withDescription("go no further than this step, and show only it"), Flag.optional),
-    date: Flag.String("date").pipe(Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"), Flag.optional),
+    date: Flag.String("date").pipe(
+      Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"),
+      Flag.optional
+    ),
     param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional)
   },
   ({ job, item, step, date, param }) =>
-    tryJob({ job, item: Option.getOrNull(item), step: Option.getOrNull(step), date: Option.getOrNull(date), params: Option.getOrElse(param, () => ({})) })
+    tryJob({
+      job,
+      item: Option.getOrNull(item),
+      step: Option.getOrNull(step),
+      date: Option.getOrNull(date),
+      params: Option.getOrElse(param, () => ({}))
+    })
 )
 
 interface TryRequest {
@@ -59,7 +73,8 @@ const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
   const found = yield* findItem(graph, { date, interval, params }, services, request.item)
   if (found.kind === "missing") return yield* missing(request, found)
   const tried = yield* tryItem({ graph, services, codeVersion, item: found.item })
-  const shown = request.step === null ? null : new Set(graph.rows.filter((node) => stepNames(node).includes(request.step ?? "")).flatMap(stepNames))
+  const shown =
+    request.step === null ? null : new Set(graph.rows.filter((node) => stepNames(node).includes(request.step ?? "")).flatMap(stepNames))
   const view = {
     key: found.item.key,
     at: placeText(found.item.place),
@@ -78,8 +93,18 @@ const asFarAs = Effect.fnUntraced(function* (graph: Graph, step: string | null) 
   return yield* new Misuse({ problem: `--step ${step}: no step of that name takes items.`, remedy: `Name one of ${names.join(", ")}.` })
 })
 
-const missing = ({ item, job }: TryRequest, found: { readonly items: number; readonly rejected: number; readonly nearest: ReadonlyArray<string> }) => {
-  const rejected = found.rejected === 0 ? "" : ` ${formatCount(found.rejected)} ${found.rejected === 1 ? "row was" : "rows were"} rejected: \`runtime plan ${job}\` says why.`
-  if (item === null || found.items === 0) return new Misuse({ problem: `The input has no items.${rejected}`, remedy: "Put rows there, or name another day with --date." })
-  return new Misuse({ problem: `None of the ${formatCount(found.items)} items has the key "${item}".${rejected}`, remedy: `The nearest keys: ${found.nearest.map((key) => JSON.stringify(key)).join(", ")}.` })
+const missing = (
+  { item, job }: TryRequest,
+  found: { readonly items: number; readonly rejected: number; readonly nearest: ReadonlyArray<string> }
+) => {
+  const rejected =
+    found.rejected === 0
+      ? ""
+      : ` ${formatCount(found.rejected)} ${found.rejected === 1 ? "row was" : "rows were"} rejected: \`runtime plan ${job}\` says why.`
+  if (item === null || found.items === 0)
+    return new Misuse({ problem: `The input has no items.${rejected}`, remedy: "Put rows there, or name another day with --date." })
+  return new Misuse({
+    problem: `None of the ${formatCount(found.items)} items has the key "${item}".${rejected}`,
+    remedy: `The nearest keys: ${found.nearest.map((key) => JSON.stringify(key)).join(", ")}.`
+  })
 }

@@ -7,7 +7,11 @@ import { EngineMissing } from "./run-error.ts"
 
 /** Fails, naming them, where any of the steps asks a model that isn't embedded. */
 export const refuseMissingEngines = (job: Job, steps: ReadonlyArray<RowNode>): Effect.Effect<void, EngineMissing> => {
-  const models = steps.flatMap((node) => (node.kind === "infer" ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])] : []))
+  const models = steps.flatMap((node) =>
+    node.kind === "infer"
+      ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])]
+      : []
+  )
   const missing = models.filter(({ engine }) => engine !== "local").map(({ name }) => name)
   return missing.length === 0 ? Effect.void : Effect.fail(new EngineMissing({ job: job.name, models: missing }))
 }

@@ -117,7 +117,7 @@ const groupsOf = (items: ReadonlyArray<SampledItem>, scale: number): ReadonlyArr
   }
   return [...groups]
     .map(([label, group]) => ({ label, items: Math.round(group.items * scale), weight: group.weight * scale }))
-    .sort((a, b) => (a.label < b.label ? -1 : 1))
+    .toSorted((a, b) => (a.label < b.label ? -1 : 1))
 }
 
 interface Load {
@@ -126,7 +126,12 @@ interface Load {
 }
 
 /** Each item in its partition, as the manifest's staging puts it there. */
-const loadsOf = (items: ReadonlyArray<SampledItem>, spread: "hash" | "weight", counts: ReadonlyMap<string, number>, hashKey: (key: string) => Buffer): ReadonlyArray<Load> => {
+const loadsOf = (
+  items: ReadonlyArray<SampledItem>,
+  spread: "hash" | "weight",
+  counts: ReadonlyMap<string, number>,
+  hashKey: (key: string) => Buffer
+): ReadonlyArray<Load> => {
   const firsts = new Map<string, number>()
   let total = 0
   for (const [label, partitions] of counts) {
@@ -137,7 +142,8 @@ const loadsOf = (items: ReadonlyArray<SampledItem>, spread: "hash" | "weight", c
   const next = lightestFirst(total)
   const placed = spread === "weight" ? items.toSorted((a, b) => b.weight - a.weight) : items
   for (const { key, label, weight } of placed) {
-    const load = loads[spread === "weight" ? next(weight) : (firsts.get(label) ?? 0) + (hashKey(key).readUInt32LE(12) % (counts.get(label) ?? 1))]
+    const load =
+      loads[spread === "weight" ? next(weight) : (firsts.get(label) ?? 0) + (hashKey(key).readUInt32LE(12) % (counts.get(label) ?? 1))]
     if (load === undefined) continue
     load.items++
     load.weight += weight

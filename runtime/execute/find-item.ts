@@ -20,7 +20,12 @@ export type FoundItem =
     }
 
 /** The item of that key, or the first one. Reads as far as it must, and of a key that isn't there everything. */
-export const findItem = Effect.fn("Try.findItem")(function* (graph: Graph, context: RunContext, services: Context.Context<never>, key: string | null) {
+export const findItem = Effect.fn("Try.findItem")(function* (
+  graph: Graph,
+  context: RunContext,
+  services: Context.Context<never>,
+  key: string | null
+) {
   const search = new Search(key)
   yield* readSource(graph.source.definition, context).pipe(
     Stream.takeUntil((rows) => search.look(rows)),

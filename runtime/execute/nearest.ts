@@ -20,7 +20,7 @@ export class Nearest {
     if (this.#compared++ >= comparedMax) return
     const worst = this.#best.length < shown ? Number.POSITIVE_INFINITY : (this.#best.at(-1)?.distance ?? 0)
     const distance = this.#distanceTo(key.toLowerCase())
-    if (distance < worst) this.#best = [...this.#best, { key, distance }].sort((a, b) => a.distance - b.distance).slice(0, shown)
+    if (distance < worst) this.#best = [...this.#best, { key, distance }].toSorted((a, b) => a.distance - b.distance).slice(0, shown)
   }
 
   get best(): ReadonlyArray<string> {

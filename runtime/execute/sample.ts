@@ -46,15 +46,20 @@ export const sampleSource = Effect.fn("Plan.sample")(function* (
 ): Effect.fn.Return<Sample, SourceError> {
   const { definition } = graph.source
   const reading = new Reading(graph.partition.definition)
-  const ended = yield* readSource(definition, context).pipe(
-    Stream.takeUntil((rows) => reading.add(rows)),
-    Stream.runDrain,
-    Effect.timeoutOption(readFor)
-  ).pipe(Effect.provideContext(services))
+  const ended = yield* readSource(definition, context)
+    .pipe(
+      Stream.takeUntil((rows) => reading.add(rows)),
+      Stream.runDrain,
+      Effect.timeoutOption(readFor)
+    )
+    .pipe(Effect.provideContext(services))
   const { rows, last } = reading
   if (ended._tag === "Some" && !reading.isFull) return { ...reading.sample, rowsTotal: rows, isWhole: true }
   if (last === null) return { ...reading.sample, rowsTotal: null, isWhole: false }
-  const counted = yield* countRows(definition, context, { rows, place: last }).pipe(Effect.timeoutOption(readFor), Effect.catch(() => Effect.succeedNone))
+  const counted = yield* countRows(definition, context, { rows, place: last }).pipe(
+    Effect.timeoutOption(readFor),
+    Effect.catch(() => Effect.succeedNone)
+  )
   return { ...reading.sample, rowsTotal: counted._tag === "Some" ? counted.value : null, isWhole: false }
 })
 
@@ -99,7 +104,11 @@ class Reading {
     try {
       this.#items.push({ key, ...placeOf(this.#definition, item, bytes), bytes: reference === null ? bytes : 0 })
     } catch (cause) {
-      this.#rejections.push({ code: "partition", reason: `the partition step failed: ${cause instanceof Error ? cause.message : String(cause)}`, place })
+      this.#rejections.push({
+        code: "partition",
+        reason: `the partition step failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+        place
+      })
     }
   }
 }

@@ -104,7 +104,8 @@ export const stepsUpTo = (graph: Graph, name: string): Graph => {
 }
 
 /** What a step answers to: its own name, and those of its models in a cascade. */
-export const stepNames = (node: RowNode): ReadonlyArray<string> => (node.kind === "infer" ? [...new Set([node.name, ...node.models.map(({ step }) => step)])] : [node.name])
+export const stepNames = (node: RowNode): ReadonlyArray<string> =>
+  node.kind === "infer" ? [...new Set([node.name, ...node.models.map(({ step }) => step)])] : [node.name]
 
 interface SeenCall {
   readonly kind: "seen"
@@ -129,7 +130,8 @@ const watched = (inner: Provider["Service"], seen: Array<SeenCall | TriedRule>):
 /** The same rules, noting what each says. Those behind the one that stops the item are never asked. */
 const watchedRules = (node: ValidateNode, services: Context.Context<never>, seen: Array<SeenCall | TriedRule>): ValidateNode => {
   const watch = ({ name, pass, orElse }: RuleDefinition): RuleDefinition => {
-    const note = (passed: boolean, problem: string | null) => Effect.sync(() => void seen.push({ kind: "rule", step: node.name, rule: name, passed, orElse: orElse.verdict, problem }))
+    const note = (passed: boolean, problem: string | null) =>
+      Effect.sync(() => void seen.push({ kind: "rule", step: node.name, rule: name, passed, orElse: orElse.verdict, problem }))
     return {
       name,
       orElse,
@@ -144,7 +146,12 @@ const watchedRules = (node: ValidateNode, services: Context.Context<never>, seen
   return { ...node, definition: { ...node.definition, rules: node.definition.rules.map(watch) } }
 }
 
-const triedOf = (graph: Graph, label: string | null, seen: ReadonlyArray<SeenCall | TriedRule>, settled: ReadonlyArray<Settlement>): Tried => {
+const triedOf = (
+  graph: Graph,
+  label: string | null,
+  seen: ReadonlyArray<SeenCall | TriedRule>,
+  settled: ReadonlyArray<Settlement>
+): Tried => {
   const attempts = settled.flatMap((settlement) => settlement.attempts)
   const answers = settled.flatMap((settlement) => settlement.answers)
   const problems = settled.flatMap((settlement) => settlement.problems)
@@ -156,22 +163,41 @@ const triedOf = (graph: Graph, label: string | null, seen: ReadonlyArray<SeenCal
     const made = attempts[next++]
     if (made === undefined) throw new Error("A call left no attempt")
     const { variant, attempt, outcome, requestDigest, confidence, ms, inputTokens, outputTokens, costUsd } = made
-    const isOfCall = (record: { readonly step: string; readonly attempt: number }): boolean => record.step === variant.step && record.attempt === attempt
+    const isOfCall = (record: { readonly step: string; readonly attempt: number }): boolean =>
+      record.step === variant.step && record.attempt === attempt
     const answer = answers.find(isOfCall)
     const problem = problems.find((record) => isOfCall(record) && record.code === outcome)
     if (problem !== undefined) told.add(problem)
     return {
-      kind: "call", step: variant.step, model: variant.model, modelVersion: variant.modelVersion, attempt, messages: event.request.messages,
-      promptVersion: variant.promptVersion, requestDigest, outcome, raw: rawOf(event), output: answer === undefined ? null : JSON.parse(answer.output),
-      confidence, ms, inputTokens, outputTokens, costUsd, problem: problem?.message ?? null
+      kind: "call",
+      step: variant.step,
+      model: variant.model,
+      modelVersion: variant.modelVersion,
+      attempt,
+      messages: event.request.messages,
+      promptVersion: variant.promptVersion,
+      requestDigest,
+      outcome,
+      raw: rawOf(event),
+      output: answer === undefined ? null : JSON.parse(answer.output),
+      confidence,
+      ms,
+      inputTokens,
+      outputTokens,
+      costUsd,
+      problem: problem?.message ?? null
     }
   })
   const isWhole = graph.rows.filter(({ terminal }) => terminal).length === graph.terminals
   return {
     label,
     events,
-    steps: settled.flatMap(({ checkpoints }) => checkpoints.map(({ step, status, disposition, code, rule }) => ({ step, status, disposition, code, rule }))),
-    problems: problems.filter((problem) => !told.has(problem) && !byRules.has(problem.code)).map(({ step, code, message }) => ({ step, code, message })),
+    steps: settled.flatMap(({ checkpoints }) =>
+      checkpoints.map(({ step, status, disposition, code, rule }) => ({ step, status, disposition, code, rule }))
+    ),
+    problems: problems
+      .filter((problem) => !told.has(problem) && !byRules.has(problem.code))
+      .map(({ step, code, message }) => ({ step, code, message })),
     disposition: isWhole ? (settled.at(-1)?.finished ?? null) : null
   }
 }

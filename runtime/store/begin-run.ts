@@ -2,14 +2,16 @@
 import { sql, type Kysely } from "kysely"
 
 import type { Plan } from "../../dsl/index.ts"
-import { noDispositions, type PartitionRecord, type RunStart, type SessionStart, type Variant } from "./ledger.ts"
+import type { PartitionRecord, RunStart, SessionStart, Variant } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { terminalSteps } from "./plan-columns.ts"
-import type { Disposition } from "./state-tables.ts"
+import { countDispositions } from "./read-ledger.ts"
 
 type Db = Kysely<LedgerTables>
 
 export const insertRun = async (db: Db, start: RunStart): Promise<void> => {
+  // The run's row comes last: without it the run has not begun, and whatever a kill left before it is written again.
+  await db.deleteFrom("payload.params").execute()
   await db.insertInto("payload.params").values({ params: start.params }).execute()
   await db
     .insertInto("state.run")
@@ -73,18 +75,19 @@ export const readVariants = async (db: Db): Promise<ReadonlyArray<Omit<Variant, 
     .select(["variant", "step", "model", "model_version as modelVersion", "prompt_version as promptVersion", "code_version as codeVersion"])
     .execute()
 
+/** Answers of the last commit that its checkpoints stand on and the payload lacks: then the payload isn't the file it was. */
+export const countLostAnswers = async (db: Db, commit: number): Promise<number> => {
+  const { rows } = await sql<{ lost: number }>`select count(*) as lost from state.checkpoints done
+    anti join payload.answers answer on answer.seq = done.seq and answer.step = done.answer_step
+    where commit_no = ${commit} and answer_step is not null`.execute(db)
+  return rows[0]?.lost ?? 0
+}
+
 /** What earlier sessions made durable. */
 export const readBefore = async (db: Db, plan: Plan) => {
   const { manifest } = await db.selectFrom("state.manifest").select(({ fn }) => fn.countAll<number>().as("manifest")).executeTakeFirstOrThrow()
   const { spent } = await db.selectFrom("state.attempts").select(({ fn }) => fn.sum<number | null>("cost_usd").as("spent")).executeTakeFirstOrThrow()
-  const dispositions: Record<Disposition, number> = { ...noDispositions }
-  const terminals = terminalSteps(plan).length
-  const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from (
-      select max(case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
-      from state.checkpoints where disposition is not null group by seq having count(*) >= ${terminals}) group by worst`.execute(db)
-  const byBadness: ReadonlyArray<Disposition> = ["delivered", "skipped", "held", "review", "dead"]
-  for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] = items
-  return { manifest, dispositions, spentUsd: spent ?? 0 }
+  return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), spentUsd: spent ?? 0 }
 }
 
 export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRecord>> => {

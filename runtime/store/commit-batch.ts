@@ -1,9 +1,11 @@
 /** What one group commit writes: settlements turned into columns. */
 import * as DuckDb from "@duckdb/node-api"
+import * as Effect from "effect/Effect"
 
 import { instant, RowBuffer, target } from "./append.ts"
+import { Batch } from "./batch.ts"
 import type { Settlement, Variant } from "./ledger.ts"
-import type { Disposition } from "./state-tables.ts"
+import { storeError, type StoreError } from "./store-error.ts"
 
 const { BIGINT, DOUBLE, INTEGER, TIMESTAMPTZ, VARCHAR } = DuckDb
 
@@ -56,9 +58,10 @@ const keyOf = ({ step, model, modelVersion, promptVersion, codeVersion }: Omit<V
   JSON.stringify([step, model, modelVersion, promptVersion, codeVersion])
 const promptKeyOf = ({ step, promptVersion }: Omit<Variant, "shape">): string => JSON.stringify([step, promptVersion])
 
-export class CommitBatch {
-  readonly number: number
+/** A batch's rows by table. */
+export class CommitBatch extends Batch {
   readonly #session: number
+  readonly #variantNumbers: Variants
   readonly answers = new RowBuffer(targets.answers)
   readonly problems = new RowBuffer(targets.problems)
   readonly attempts = new RowBuffer(targets.attempts)
@@ -68,37 +71,26 @@ export class CommitBatch {
   readonly flags = new RowBuffer(targets.flags)
   readonly variants = new RowBuffer(targets.variants)
   readonly prompts = new RowBuffer(targets.prompts)
-  readonly finished: Array<Disposition> = []
-  settlements = 0
-  bytes = 0
-  spentUsd = 0
-  /** Set once the payload's half is durable: a repeated commit goes on with the state's half. */
-  isPayloadDone = false
 
-  constructor(number: number, session: number) {
-    this.number = number
+  constructor(number: number, session: number, variants: Variants) {
+    super(number)
     this.#session = session
+    this.#variantNumbers = variants
   }
 
-  add(settlement: Settlement, variants: Variants): void {
+  protected override keep(settlement: Settlement): void {
     const seq = BigInt(settlement.seq)
     const commit = BigInt(this.number)
     const at = instant(settlement.completedAt)
+    const numberOf = (variant: Variant): number => this.#variantNumbers.numberOf(variant, this)
     const { itemId, partition, worker } = settlement
-    for (const { step, attempt, variant, output, raw } of settlement.answers) {
-      this.answers.push(seq, step, attempt, variants.numberOf(variant, this), output, raw, commit)
-      this.bytes += output.length + (raw?.length ?? 0)
-    }
-    for (const { step, attempt, code, message, raw } of settlement.problems) {
-      this.problems.push(seq, step, attempt, code, message, raw, commit)
-      this.bytes += message.length + (raw?.length ?? 0)
-    }
+    for (const { step, attempt, variant, output, raw } of settlement.answers) this.answers.push(seq, step, attempt, numberOf(variant), output, raw, commit)
+    for (const { step, attempt, code, message, raw } of settlement.problems) this.problems.push(seq, step, attempt, code, message, raw, commit)
     for (const call of settlement.attempts) {
       this.attempts.push(
-        seq, itemId, call.attempt, variants.numberOf(call.variant, this), call.outcome, call.requestDigest, instant(call.startedAt), call.ms,
+        seq, itemId, call.attempt, numberOf(call.variant), call.outcome, call.requestDigest, instant(call.startedAt), call.ms,
         BigInt(call.inputTokens), BigInt(call.outputTokens), call.costUsd, call.confidence, this.#session, commit
       )
-      this.spentUsd += call.costUsd ?? 0
     }
     for (const { step, status, disposition, code, rule, attempts, answerStep } of settlement.checkpoints) {
       this.checkpoints.push(seq, itemId, step, partition, worker, status, disposition, code, rule, attempts, answerStep, at, this.#session, commit)
@@ -108,8 +100,6 @@ export class CommitBatch {
       rows.push(seq, itemId, step, partition, code, rule, attempts, at, commit)
     }
     for (const { step, rule } of settlement.flags) this.flags.push(seq, itemId, step, rule, commit)
-    if (settlement.finished !== null) this.finished.push(settlement.finished)
-    this.settlements++
   }
 
   /** The tables of each file, in writing order. */
@@ -118,5 +108,36 @@ export class CommitBatch {
   }
   get stateRows(): ReadonlyArray<RowBuffer> {
     return [this.variants, this.prompts, this.attempts, this.checkpoints, this.deadLetters, this.reviews, this.flags]
+  }
+}
+
+/** Makes a batch durable: the payload's half, then the state's. Nothing else may use `writer` meanwhile. */
+export const writeBatch = (writer: DuckDb.DuckDBConnection, batch: CommitBatch): Effect.Effect<void, StoreError> =>
+  Effect.uninterruptible(Effect.tryPromise({ try: () => writeHalves(writer, batch), catch: (cause) => storeError("committing results", cause) }))
+
+const writeHalves = async (writer: DuckDb.DuckDBConnection, batch: CommitBatch): Promise<void> => {
+  const { number, settlements, payloadRows, stateRows } = batch
+  const isRepeated = batch.tries++ > 0
+  if (!batch.isPayloadDone) {
+    const inPayload = `select 1 from payload.answers where commit_no = ${number} union all select 1 from payload.problems where commit_no = ${number} limit 1`
+    if (payloadRows.some(({ rows }) => rows > 0) && !(isRepeated && (await finds(writer, inPayload)))) await inTransaction(writer, payloadRows)
+    batch.isPayloadDone = true
+  }
+  if (isRepeated && (await finds(writer, `select 1 from state.commits where commit_no = ${number}`))) return
+  await inTransaction(writer, stateRows, `insert into state.commits values (${number}, now(), ${settlements})`)
+}
+
+/** A commit may be durable although it failed: when DuckDB can't write the checkpoint that it does after it. */
+const finds = async (writer: DuckDb.DuckDBConnection, query: string): Promise<boolean> => (await writer.runAndReadAll(query)).currentRowCount > 0
+
+const inTransaction = async (writer: DuckDb.DuckDBConnection, tables: ReadonlyArray<RowBuffer>, ...statements: ReadonlyArray<string>): Promise<void> => {
+  await writer.run("begin")
+  try {
+    for (const rows of tables) await rows.appendTo(writer)
+    for (const statement of statements) await writer.run(statement)
+    await writer.run("commit")
+  } catch (error) {
+    await writer.run("rollback").catch(() => undefined)
+    throw error
   }
 }

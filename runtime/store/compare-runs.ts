@@ -50,7 +50,10 @@ export interface StepComparison {
   readonly calls: Pair<number>
   /** Null where a call has no known price. */
   readonly costUsd: Pair<number | null>
-  readonly examples: ReadonlyArray<{ readonly key: string; readonly differs: ReadonlyArray<{ readonly column: string } & Pair<string | null>> }>
+  readonly examples: ReadonlyArray<{
+    readonly key: string
+    readonly differs: ReadonlyArray<{ readonly column: string } & Pair<string | null>>
+  }>
 }
 
 export interface ComparedRun {
@@ -108,7 +111,10 @@ export const compareRuns = ({ a, b, step, tempDirectory }: CompareOptions): Effe
 
 const compare = async (db: Db, step: string | null): Promise<RunComparison> => {
   const [a, b] = [await readRun(db, "a"), await readRun(db, "b")]
-  const asked = ({ plan }: { readonly plan: Plan }): ReadonlyArray<string> => (step === null ? plan.steps.filter(({ kind }) => kind === "infer") : plan.steps.filter(({ name }) => name === step)).map(({ name }) => name)
+  const asked = ({ plan }: { readonly plan: Plan }): ReadonlyArray<string> =>
+    (step === null ? plan.steps.filter(({ kind }) => kind === "infer") : plan.steps.filter(({ name }) => name === step)).map(
+      ({ name }) => name
+    )
   const [ofA, ofB] = [asked(a), asked(b)]
   const steps: Array<StepComparison> = []
   for (const name of ofA.filter((each) => ofB.includes(each))) steps.push(await compareStep(db, name, { a: a.plan, b: b.plan }))
@@ -139,9 +145,12 @@ const overlap = async (db: Db, a: ReturnType<typeof sql>, b: ReturnType<typeof s
 }
 
 const readDispositions = async (db: Db): Promise<ReadonlyArray<Change>> => {
-  const worst = (side: Side): string => `select item_key, arg_max(disposition, case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as disposition
+  const worst = (
+    side: Side
+  ): string => `select item_key, arg_max(disposition, case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as disposition
     from ${side}_state.checkpoints join ${side}_payload.items using (seq) where disposition is not null group by item_key`
-  const { rows } = await sql<Change>`select a.disposition as a, b.disposition as b, count(*) as items from (${sql.raw(worst("a"))}) a join (${sql.raw(worst("b"))}) b using (item_key)
+  const { rows } =
+    await sql<Change>`select a.disposition as a, b.disposition as b, count(*) as items from (${sql.raw(worst("a"))}) a join (${sql.raw(worst("b"))}) b using (item_key)
     where a.disposition <> b.disposition group by all order by items desc, a, b`.execute(db)
   return rows
 }
@@ -150,7 +159,8 @@ const compareStep = async (db: Db, step: string, plans: Pair<Plan>): Promise<Ste
   const [ofA, ofB] = [answerColumns(plans.a, step), answerColumns(plans.b, step)]
   const isSame = (left: FlatColumn) => (right: FlatColumn) => left.name === right.name && left.type === right.type
   const common = ofA.filter((column) => ofB.some(isSame(column)))
-  const only = (columns: ReadonlyArray<FlatColumn>): ReadonlyArray<string> => columns.filter((column) => !common.some(isSame(column))).map(({ name }) => name)
+  const only = (columns: ReadonlyArray<FlatColumn>): ReadonlyArray<string> =>
+    columns.filter((column) => !common.some(isSame(column))).map(({ name }) => name)
   await makeAnswers(db, "a", step, common)
   await makeAnswers(db, "b", step, common)
   await makePairs(db, common.length)
@@ -175,7 +185,10 @@ const compareStep = async (db: Db, step: string, plans: Pair<Plan>): Promise<Ste
 
 /** One row an item that the step let through: its last answer, with each common column as `c0`, `c1`, … */
 const makeAnswers = async (db: Db, side: Side, step: string, columns: ReadonlyArray<FlatColumn>): Promise<void> => {
-  const list = columnList(columns.map((column, index) => ({ ...column, name: `c${index}` })), "answer.output")
+  const list = columnList(
+    columns.map((column, index) => ({ ...column, name: `c${index}` })),
+    "answer.output"
+  )
   await sql
     .raw(
       `create or replace table memory.main.answers_${side} as
@@ -191,7 +204,8 @@ const makeAnswers = async (db: Db, side: Side, step: string, columns: ReadonlyAr
 }
 
 const makePairs = async (db: Db, columns: number): Promise<void> => {
-  const each = (of: (index: number) => string, between: string): string => Array.from({ length: columns }, (_, index) => of(index)).join(between)
+  const each = (of: (index: number) => string, between: string): string =>
+    Array.from({ length: columns }, (_, index) => of(index)).join(between)
   const differs = columns === 0 ? "false" : each((index) => `a.c${index} is distinct from b.c${index}`, " or ")
   await sql
     .raw(
@@ -218,7 +232,9 @@ const compareColumn = async (db: Db, index: number, { name, type }: FlatColumn):
 
 const countClasses = async (db: Db, index: number): Promise<number> => {
   const { rows } = await sql<{ classes: number }>`select count(*) as classes from
-    (select distinct ${sql.raw(`c${index}_a`)} from memory.main.pairs union select distinct ${sql.raw(`c${index}_b`)} from memory.main.pairs)`.execute(db)
+    (select distinct ${sql.raw(`c${index}_a`)} from memory.main.pairs union select distinct ${sql.raw(`c${index}_b`)} from memory.main.pairs)`.execute(
+    db
+  )
   return rows[0]?.classes ?? 0
 }
 
@@ -229,13 +245,17 @@ const readCalls = async (db: Db, side: Side, plan: Plan, step: string) => {
   if (names.length === 0) return { calls: 0, costUsd: 0 }
   const { rows } = await sql<{ calls: number; cost: number | null; unpriced: number }>`
     select count(*) as calls, sum(cost_usd) as cost, count(*) filter (cost_usd is null) as unpriced
-    from ${sql.raw(side)}_state.attempts join ${sql.raw(side)}_state.variants using (variant) where step in (${sql.raw(names.join(", "))})`.execute(db)
+    from ${sql.raw(side)}_state.attempts join ${sql.raw(side)}_state.variants using (variant) where step in (${sql.raw(names.join(", "))})`.execute(
+    db
+  )
   const { calls = 0, cost = null, unpriced = 0 } = rows[0] ?? {}
   return { calls, costUsd: unpriced > 0 ? null : (cost ?? 0) }
 }
 
 const readExamples = async (db: Db, columns: ReadonlyArray<FlatColumn>): Promise<StepComparison["examples"]> => {
-  const { rows } = await sql<Readonly<Record<string, unknown>>>`select * from memory.main.pairs where differs order by item_key limit ${examplesMax}`.execute(db)
+  const { rows } = await sql<
+    Readonly<Record<string, unknown>>
+  >`select * from memory.main.pairs where differs order by item_key limit ${examplesMax}`.execute(db)
   const textOf = (value: unknown): string | null => (value === null || value === undefined ? null : String(value))
   return rows.map((row) => ({
     key: String(row["item_key"]),

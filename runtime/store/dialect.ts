@@ -1,4 +1,6 @@
 /** Kysely over DuckDB: PostgreSQL's grammar, DuckDB's connection. Our own, because kysely-duckdb 0.4 doesn't import on kysely 0.29. */
+import { AsyncLocalStorage } from "node:async_hooks"
+
 import * as DuckDb from "@duckdb/node-api"
 import {
   CompiledQuery,
@@ -59,27 +61,59 @@ const writes: ReadonlySet<DuckDb.StatementType> = new Set([
   DuckDb.StatementType.COPY
 ])
 
+/** Stops the queries of whatever runs within it. Kysely takes a signal a query; a caller that is interrupted has only the promise of all of them. */
+export const abortedBy = new AsyncLocalStorage<AbortSignal>()
+
 class Connection implements DatabaseConnection {
   readonly duck: DuckDb.DuckDBConnection
+  #running: Promise<unknown> | null = null
   constructor(duck: DuckDb.DuckDBConnection) {
     this.duck = duck
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const { values, types } = bind(parameters)
-    // `types` may hold undefined, which means "infer": the declaration leaves that out for arrays.
-    const result = await this.duck.run(sql, values, types as Array<DuckDb.DuckDBType>)
-    const rows = rowsOf<R>(result.deduplicatedColumnNames(), await result.getRows())
-    const counts = writes.has(result.statementType) && !/\breturning\b/i.test(sql)
-    return counts ? { rows: [], numAffectedRows: BigInt(result.rowsChanged) } : { rows }
+    const signal = abortedBy.getStore()
+    signal?.throwIfAborted()
+    const stop = (): void => this.duck.interrupt()
+    signal?.addEventListener("abort", stop)
+    try {
+      // `types` may hold undefined, which means "infer": the declaration leaves that out for arrays.
+      const result = await this.#whole(this.duck.runAndReadAll(sql, values, types as Array<DuckDb.DuckDBType>))
+      const counts = writes.has(result.statementType) && !/\breturning\b/i.test(sql)
+      if (counts) return { rows: [], numAffectedRows: BigInt(result.rowsChanged) }
+      return { rows: rowsOf(result.deduplicatedColumnNames(), result.getRows()) }
+    } finally {
+      signal?.removeEventListener("abort", stop)
+    }
   }
 
   async *streamQuery<R>({ sql, parameters }: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     const { values, types } = bind(parameters)
-    const result = await this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>)
+    const result = await this.#whole(this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>))
     const names = result.deduplicatedColumnNames()
-    for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-      yield { rows: rowsOf<R>(names, chunk.getRows()) }
+    for (;;) {
+      const rows = await this.#whole(result.fetchChunk())
+      if (rows === null || rows.rowCount === 0) return
+      yield { rows: rowsOf<R>(names, rows.getRows()) }
+    }
+  }
+
+  /** Closing a connection while DuckDB works on it never comes back: it is told to stop, and waited for, even if nobody else waits any more. */
+  async close(): Promise<void> {
+    if (this.#running !== null) {
+      this.duck.interrupt()
+      await this.#running.catch(() => undefined)
+    }
+    this.duck.closeSync()
+  }
+
+  async #whole<A>(work: Promise<A>): Promise<A> {
+    this.#running = work
+    try {
+      return await work
+    } finally {
+      this.#running = null
     }
   }
 }
@@ -117,7 +151,7 @@ class DuckDriver implements Driver {
     await duck.run("rollback")
   }
   async destroy(): Promise<void> {
-    for (const { duck } of this.#all) duck.closeSync()
+    for (const connection of this.#all) await connection.close()
     this.#all.clear()
     this.#idle.length = 0
   }

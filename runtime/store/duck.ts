@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Kysely, type CompiledQuery } from "kysely"
 
-import { duckDialect } from "./dialect.ts"
+import { abortedBy, duckDialect } from "./dialect.ts"
 import { StoreError, storeError } from "./store-error.ts"
 import { mendWal } from "./wal.ts"
 
@@ -31,10 +31,15 @@ export interface Duck<Tables> {
   /** For writes in transactions: nothing else runs on it. */
   readonly writer: DuckDb.DuckDBConnection
   readonly db: Kysely<Tables>
-  /** Runs a promise of Kysely's or DuckDB's; `doing` ends the sentence "a query failed while …". */
+  /**
+   * Runs a promise of Kysely's or DuckDB's; `doing` ends the sentence "a query failed while …". Interruption stops Kysely's query and
+   * waits for the promise: a connection that is closed under a query never comes back.
+   */
   readonly use: <A>(doing: string, query: (db: Kysely<Tables>) => Promise<A>) => Effect.Effect<A, StoreError>
   /** Runs statements one after the other on the writer, outside a transaction unless they say so. */
   readonly run: (doing: string, ...statements: ReadonlyArray<string | CompiledQuery>) => Effect.Effect<void, StoreError>
+  /** Opens an attached file again that DuckDB let go of. Fails with reason `held` while a query still reads the old one. */
+  readonly reattach: (name: string) => Effect.Effect<void, StoreError>
 }
 
 /** Opens an in-memory instance and attaches files to it: one memory limit, and joins across files. */
@@ -63,30 +68,44 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckO
     instance,
     writer,
     db,
-    use: (doing, query) => Effect.tryPromise({ try: () => query(db), catch: (cause) => storeError(doing, cause) }),
-    run: (doing, ...statements) => runOn(writer, doing, statements)
+    use: (doing, query) => settled(doing, () => query(db)),
+    run: (doing, ...statements) => runOn(writer, doing, statements),
+    reattach: (name) =>
+      Effect.andThen(
+        // It may be gone already; and as it goes it may fail to write a checkpoint once more.
+        Effect.ignore(runOn(writer, `detaching ${name}`, [`detach ${name}`])),
+        Effect.forEach(options.attach.filter((attachment) => attachment.name === name), (attachment) => attach(writer, attachment), { discard: true })
+      )
   }
 })
 
+/** An interruption asks the promise's queries to stop, and waits until they have. */
+const settled = <A>(doing: string, query: () => Promise<A>): Effect.Effect<A, StoreError> =>
+  Effect.callback<A, StoreError>((resume) => {
+    const stop = new AbortController()
+    const running = abortedBy.run(stop.signal, async () => query()).then(
+      (value) => resume(Effect.succeed(value)),
+      (cause: unknown) => resume(Effect.fail(storeError(doing, cause)))
+    )
+    return Effect.promise(() => {
+      stop.abort()
+      return running
+    })
+  })
+
 const attach = (writer: DuckDb.DuckDBConnection, { name, path, readOnly }: Attachment): Effect.Effect<void, StoreError> => {
   const statement = `attach ${quoted(path)} as ${name}${readOnly ? " (read_only)" : ""}`
-  const once = Effect.tryPromise({ try: () => writer.run(statement), catch: (cause) => storeError(path, cause) })
-  return once.pipe(
-    // A kill in the middle of a write can leave half a frame at the end of the log: what was acknowledged stands before it.
-    Effect.catchIf((error) => error.reason === "broken" && existsSync(`${path}.wal`), () => Effect.andThen(mendWal(path), once)),
-    Effect.asVoid
-  )
+  const once = runOn(writer, path, [statement])
+  const isMendable = ({ reason }: StoreError): boolean => reason === "broken" && !readOnly && existsSync(`${path}.wal`)
+  return Effect.catchIf(once, isMendable, (error) => Effect.andThen(mendWal(path, error), once))
 }
 
 const runOn = (connection: DuckDb.DuckDBConnection, doing: string, statements: ReadonlyArray<string | CompiledQuery>): Effect.Effect<void, StoreError> =>
-  Effect.tryPromise({
-    try: async () => {
-      for (const statement of statements) {
-        if (typeof statement === "string") await connection.run(statement)
-        else await connection.run(statement.sql, [...statement.parameters] as Array<DuckDb.DuckDBValue>)
-      }
-    },
-    catch: (cause) => storeError(doing, cause)
+  settled(doing, async () => {
+    for (const statement of statements) {
+      if (typeof statement === "string") await connection.run(statement)
+      else await connection.run(statement.sql, [...statement.parameters] as Array<DuckDb.DuckDBValue>)
+    }
   })
 
 /** A string literal of SQL. */

@@ -39,7 +39,10 @@ export const putIfAbsent = (part: string, file: string, mode: number): Effect.Ef
 /** Writes a text that readers see whole or not at all. */
 export const putText = (file: string, text: string, mode: number): Effect.Effect<void, StoreError> => {
   const part = `${partOf(file)}.${process.pid}`
-  return Effect.andThen(onDisk(file, () => fs.writeFileSync(part, text)), putInPlace(part, file, mode))
+  return Effect.andThen(
+    onDisk(file, () => fs.writeFileSync(part, text)),
+    putInPlace(part, file, mode)
+  )
 }
 
 /** A Kysely, whatever its tables. */

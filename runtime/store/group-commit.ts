@@ -1,13 +1,12 @@
 /** Group commit: many settlements share one fsync a file, payload first, so that what a checkpoint claims is there. */
-import type * as DuckDb from "@duckdb/node-api"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 
-import { CommitBatch, Variants } from "./commit-batch.ts"
+import type { Batch } from "./batch.ts"
 import { noDispositions, type Settlement } from "./ledger.ts"
+import type { Patience } from "./patience.ts"
 import type { Disposition } from "./state-tables.ts"
 import { storeError, type StoreError } from "./store-error.ts"
 import { Waiters } from "./waiters.ts"
@@ -19,67 +18,91 @@ const uncommittedBytesMax = 8_000_000
 const commitAt = 500
 const lingerMs = 20
 
-export interface GroupCommitOptions {
-  readonly writer: DuckDb.DuckDBConnection
-  readonly session: number
-  /** The number of the last commit in the file; 0 for none. */
+export interface GroupCommitOptions<B extends Batch> {
+  readonly open: (number: number) => B
+  /** Makes a batch durable, whole or not at all. A batch may come again after a failure, and then isn't written twice. */
+  readonly write: (batch: B) => Effect.Effect<void, StoreError>
+  /** The number of the last commit that is durable; 0 for none. */
   readonly lastCommit: number
-  readonly variants: Variants
-  /** Serialises with the ledger's other writes, which use the same connection. */
-  readonly exclusively: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly patience: Patience
 }
 
-export class GroupCommit {
-  readonly #options: GroupCommitOptions
+export class GroupCommit<B extends Batch> {
+  readonly #options: GroupCommitOptions<B>
   readonly #work = new Waiters()
-  readonly #full = new Waiters()
-  readonly #room = new Waiters()
-  #filling: CommitBatch
-  #committing: CommitBatch | null = null
+  readonly #due = new Waiters()
+  /** Woken by each commit. */
+  readonly #done = new Waiters()
+  #filling: B
+  #committing: B | null = null
+  #durable: number
+  /** Commits up to this number don't linger: somebody waits for them. */
+  #hurry = 0
   #failure: StoreError | null = null
+  readonly #settled = new Map<number, { from: number; to: number }>()
   /** Counts of what is durable since this session began. */
   readonly dispositions: Record<Disposition, number> = { ...noDispositions }
   spentUsd = 0
-  trouble: string | null = null
 
   /** Starts the committer; at the scope's end it commits what is left, unless the disk refuses. */
-  static readonly make = (options: GroupCommitOptions): Effect.Effect<GroupCommit, never, Scope.Scope> =>
+  static readonly make = <B extends Batch>(options: GroupCommitOptions<B>): Effect.Effect<GroupCommit<B>, never, Scope.Scope> =>
     Effect.gen(function* () {
       const commits = new GroupCommit(options)
+      // Runs after the committer below was interrupted, which lets the commit in hand finish.
       yield* Effect.addFinalizer(() => Effect.ignore(commits.#commitRest))
       yield* Effect.forkScoped(commits.#loop)
       return commits
     })
 
-  private constructor(options: GroupCommitOptions) {
+  private constructor(options: GroupCommitOptions<B>) {
     this.#options = options
-    this.#filling = new CommitBatch(options.lastCommit + 1, options.session)
+    this.#durable = options.lastCommit
+    this.#filling = options.open(options.lastCommit + 1)
   }
 
   get uncommitted(): number {
     return this.#filling.settlements + (this.#committing?.settlements ?? 0)
   }
 
+  /** Whether items of a range were settled in this session. */
+  hasSettled(from: number, to: number): boolean {
+    return this.#settled.values().some((range) => range.from <= to && from <= range.to)
+  }
+
   readonly settle = (settlement: Settlement): Effect.Effect<void, StoreError> =>
     Effect.suspend(() => {
       if (this.#failure !== null) return Effect.fail(this.#failure)
-      if (this.uncommitted >= uncommittedMax || this.#bytes >= uncommittedBytesMax) return Effect.andThen(this.#room.wait, this.settle(settlement))
-      this.#filling.add(settlement, this.#options.variants)
-      if (this.#filling.settlements === 1) this.#work.wake()
-      if (this.#filling.settlements >= commitAt || this.#filling.bytes >= uncommittedBytesMax / 2) this.#full.wake()
+      if (this.#isFull) return Effect.andThen(this.#done.until(() => !this.#isFull || this.#failure !== null), this.settle(settlement))
+      this.#filling.add(settlement)
+      this.#remember(settlement)
+      this.#work.wake()
+      this.#due.wake()
       return Effect.void
     })
 
-  /** Returns once all that was settled before is durable. */
+  /** Returns once all that was settled before is durable; what others settle meanwhile isn't waited for. */
   readonly flush: Effect.Effect<void, StoreError> = Effect.suspend(() => {
-    if (this.#failure !== null) return Effect.fail(this.#failure)
-    if (this.uncommitted === 0) return Effect.void
-    this.#full.wake()
-    return Effect.andThen(this.#room.wait, this.flush)
+    const last = this.#filling.settlements > 0 ? this.#filling.number : (this.#committing?.number ?? this.#durable)
+    this.#hurry = Math.max(this.#hurry, last)
+    this.#due.wake()
+    const waited = this.#done.until(() => this.#durable >= last || this.#failure !== null)
+    return Effect.andThen(waited, Effect.suspend(() => (this.#failure === null || this.#durable >= last ? Effect.void : Effect.fail(this.#failure))))
   })
 
-  get #bytes(): number {
-    return this.#filling.bytes + (this.#committing?.bytes ?? 0)
+  get #isFull(): boolean {
+    return this.uncommitted >= uncommittedMax || this.#filling.bytes + (this.#committing?.bytes ?? 0) >= uncommittedBytesMax
+  }
+
+  get #isDue(): boolean {
+    return this.#filling.settlements >= commitAt || this.#filling.bytes >= uncommittedBytesMax / 2 || this.#hurry >= this.#filling.number
+  }
+
+  /** A partition's items are a range of the manifest. */
+  #remember({ partition, seq }: Settlement): void {
+    const range = this.#settled.get(partition)
+    if (range === undefined) this.#settled.set(partition, { from: seq, to: seq })
+    else if (seq < range.from) range.from = seq
+    else if (seq > range.to) range.to = seq
   }
 
   readonly #loop = Effect.suspend(() => this.#nextCommit).pipe(
@@ -87,79 +110,43 @@ export class GroupCommit {
     Effect.onExit((exit) =>
       Effect.sync(() => {
         this.#failure ??= Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? storeError("committing", Cause.squash(exit.cause)) : null
-        this.#room.wake()
+        this.#done.wake()
       })
     )
   )
 
   readonly #nextCommit = Effect.gen({ self: this }, function* () {
-    if (this.#filling.settlements === 0) yield* this.#work.wait
-    if (this.#filling.settlements < commitAt) yield* Effect.raceFirst(this.#full.wait, Effect.sleep(lingerMs))
-    yield* this.#commitFilling(true)
+    yield* this.#work.until(() => this.#filling.settlements > 0)
+    if (!this.#isDue) yield* Effect.raceFirst(this.#due.until(() => this.#isDue), Effect.sleep(lingerMs))
+    yield* this.#options.patience.waitOut(this.#commit(this.#nextBatch()))
   })
 
   /** At the end: a commit that a full disk refuses is not waited for; what it held is done again after a resume. */
-  readonly #commitRest = Effect.suspend(() => {
-    if (this.#failure !== null) return Effect.void
-    if (this.#committing !== null) return this.#commit(this.#committing, false)
-    return this.#filling.settlements > 0 ? this.#commitFilling(false) : Effect.void
+  readonly #commitRest = Effect.gen({ self: this }, function* () {
+    if (this.#failure !== null) return
+    if (this.#committing !== null) yield* this.#options.patience.once(this.#commit(this.#committing))
+    if (this.#filling.settlements > 0) yield* this.#options.patience.once(this.#commit(this.#nextBatch()))
   })
 
-  readonly #commitFilling = (patient: boolean): Effect.Effect<void, StoreError> =>
-    Effect.suspend(() => {
-      const batch = this.#filling
-      this.#committing = batch
-      this.#filling = new CommitBatch(batch.number + 1, this.#options.session)
-      return this.#commit(batch, patient)
-    })
-
-  readonly #commit = (batch: CommitBatch, patient: boolean): Effect.Effect<void, StoreError> => {
-    // Written and counted as one: an interruption between the two would write the batch again.
-    const once = Effect.uninterruptible(Effect.tap(this.#options.exclusively(this.#write(batch)), () => Effect.sync(() => this.#settled(batch))))
-    return patient ? Effect.retry(this.#watched(once), { schedule: patience, while: (error) => error.isRetryable }) : once
+  #nextBatch(): B {
+    const batch = this.#filling
+    this.#committing = batch
+    this.#filling = this.#options.open(batch.number + 1)
+    return batch
   }
 
-  #settled(batch: CommitBatch): void {
-    for (const disposition of batch.finished) this.dispositions[disposition]++
+  /** Written and counted as one: an interruption between the two would write the batch again. */
+  #commit(batch: B): Effect.Effect<void, StoreError> {
+    return Effect.uninterruptible(Effect.andThen(this.#options.write(batch), Effect.sync(() => this.#settle(batch))))
+  }
+
+  #settle(batch: B): void {
+    for (const disposition of dispositionNames) this.dispositions[disposition] += batch.finished[disposition]
     this.spentUsd += batch.spentUsd
+    this.#durable = batch.number
     this.#committing = null
-    this.trouble = null
-    this.#room.wake()
-  }
-
-  #watched(once: Effect.Effect<void, StoreError>): Effect.Effect<void, StoreError> {
-    return Effect.tapError(once, (error) => Effect.sync(() => void (this.trouble = error.message)))
-  }
-
-  #write(batch: CommitBatch): Effect.Effect<void, StoreError> {
-    const { writer } = this.#options
-    const transaction = async (work: () => Promise<void>): Promise<void> => {
-      await writer.run("begin")
-      try {
-        await work()
-        await writer.run("commit")
-      } catch (error) {
-        await writer.run("rollback").catch(() => undefined)
-        throw error
-      }
-    }
-    return Effect.tryPromise({
-      try: async () => {
-        if (!batch.isPayloadDone && batch.payloadRows.some(({ rows }) => rows > 0)) {
-          await transaction(async () => {
-            for (const rows of batch.payloadRows) await rows.appendTo(writer)
-          })
-        }
-        batch.isPayloadDone = true
-        await transaction(async () => {
-          for (const rows of batch.stateRows) await rows.appendTo(writer)
-          await writer.run(`insert into state.commits values (${batch.number}, now(), ${batch.settlements})`)
-        })
-      },
-      catch: (cause) => storeError("committing results", cause)
-    })
+    this.#done.wake()
   }
 }
 
-/** Waits out a full or failing disk: half a second, then longer, at most ten seconds between tries, without an end. */
-const patience = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("10 seconds")])
+const dispositionNames: ReadonlyArray<Disposition> = ["delivered", "skipped", "held", "review", "dead"]

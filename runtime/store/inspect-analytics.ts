@@ -48,7 +48,9 @@ const tryDatabase = (file: string): Effect.Effect<number, StoreError> =>
 
 const lookAtEach = (duck: Duck<unknown>, file: string, database: string): Effect.Effect<number, StoreError> =>
   duck.use(`reading ${file}`, async (db) => {
-    const { rows } = await sql<{ view_name: string }>`select view_name from duckdb_views() where database_name = ${database} and not internal`.execute(db)
+    const { rows } = await sql<{
+      view_name: string
+    }>`select view_name from duckdb_views() where database_name = ${database} and not internal`.execute(db)
     for (const { view_name } of rows) await sql.raw(`select * from ${database}.main.${identifier(view_name)} limit 1`).execute(db)
     return rows.length
   })

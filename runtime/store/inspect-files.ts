@@ -19,7 +19,11 @@ export const inspectPermissions = ({ root, runs }: StateFolder): ReadonlyArray<F
       ? fail("state.key", `others can read ${key}: with it, item keys can be guessed from their hashes`, `chmod 600 ${key}`)
       : ok("state.key", "there, and only its owner can read it"),
     open.length > 0
-      ? warn("permissions", `others can look into ${named(open)}, where inputs and answers are`, `chmod 700 ${open.slice(0, namedMax).join(" ")}${open.length > namedMax ? " …" : ""}`)
+      ? warn(
+          "permissions",
+          `others can look into ${named(open)}, where inputs and answers are`,
+          `chmod 700 ${open.slice(0, namedMax).join(" ")}${open.length > namedMax ? " …" : ""}`
+        )
       : ok("permissions", "only their owner can look into runs")
   ]
 }
@@ -28,17 +32,29 @@ export const inspectPermissions = ({ root, runs }: StateFolder): ReadonlyArray<F
 export const inspectLeftovers = (folder: StateFolder, held: ReadonlySet<string>): ReadonlyArray<Finding> => {
   const names = entries(folder.runs).map((run) => path.basename(run))
   const free = names.filter((name) => !held.has(name)).map((name) => folder.run(name))
-  const left = free.flatMap(({ temp, staging, holder, progress, cancel }) => [temp, staging, `${staging}.wal`, holder, progress, cancel].filter((file) => fs.existsSync(file)))
+  const left = free.flatMap(({ temp, staging, holder, progress, cancel }) =>
+    [temp, staging, `${staging}.wal`, holder, progress, cancel].filter((file) => fs.existsSync(file))
+  )
   // A run that publishes has parts of its own.
   const parts = held.size > 0 ? [] : below(folder.analytics).filter((file) => path.basename(file).startsWith(".") && file.includes(".part"))
   const torn = names.flatMap((name) => entries(path.join(folder.runs, name)).filter((file) => file.endsWith(".wal.torn")))
   const all = [...left, ...parts]
   return [
     all.length > 0
-      ? warn("left-overs", `${all.length} files of processes that died: ${named(all)}`, `a resumed run removes its own; of runs that are done: rm -r ${all.slice(0, namedMax).join(" ")}${all.length > namedMax ? " …" : ""}`)
+      ? warn(
+          "left-overs",
+          `${all.length} files of processes that died: ${named(all)}`,
+          `a resumed run removes its own; of runs that are done: rm -r ${all.slice(0, namedMax).join(" ")}${all.length > namedMax ? " …" : ""}`
+        )
       : ok("left-overs", "none"),
     ...(torn.length > 0
-      ? [warn("torn logs", `a kill or a full disk cut ${torn.length} logs in the middle of a write that was never acknowledged; they were mended, and kept as they were: ${named(torn)}`, `nothing, or rm ${torn.slice(0, namedMax).join(" ")}`)]
+      ? [
+          warn(
+            "torn logs",
+            `a kill or a full disk cut ${torn.length} logs in the middle of a write that was never acknowledged; they were mended, and kept as they were: ${named(torn)}`,
+            `nothing, or rm ${torn.slice(0, namedMax).join(" ")}`
+          )
+        ]
       : [])
   ]
 }
@@ -50,14 +66,30 @@ export const inspectClock = ({ control, runs, analytics }: StateFolder, now: num
   const latest = future.toSorted((a, b) => b.ahead - a.ahead)[0]
   return latest === undefined
     ? ok("clock", `${new Date(now).toISOString()}, and no file is from the future`)
-    : warn("clock", `${future.length} files are from the future, ${latest.file} by ${Math.round(latest.ahead / 60_000)} minutes: the clock was set back, or was wrong when they were written`, "check it with `timedatectl`; schedules and lineage go by it")
+    : warn(
+        "clock",
+        `${future.length} files are from the future, ${latest.file} by ${Math.round(latest.ahead / 60_000)} minutes: the clock was set back, or was wrong when they were written`,
+        "check it with `timedatectl`; schedules and lineage go by it"
+      )
 }
 
-const entries = (folder: string): ReadonlyArray<string> => (fs.existsSync(folder) && fs.statSync(folder).isDirectory() ? fs.readdirSync(folder).sort().map((name) => path.join(folder, name)) : [])
+const entries = (folder: string): ReadonlyArray<string> =>
+  fs.existsSync(folder) && fs.statSync(folder).isDirectory()
+    ? fs
+        .readdirSync(folder)
+        .toSorted()
+        .map((name) => path.join(folder, name))
+    : []
 
 const below = (folder: string): ReadonlyArray<string> =>
-  fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name)) : []
+  fs.existsSync(folder)
+    ? fs
+        .readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => path.join(entry.parentPath, entry.name))
+    : []
 
 const isOpenToOthers = (file: string): boolean => (fs.statSync(file).mode & 0o077) !== 0
 
-const named = (files: ReadonlyArray<string>): string => `${files.slice(0, namedMax).join(", ")}${files.length > namedMax ? ` and ${files.length - namedMax} more` : ""}`
+const named = (files: ReadonlyArray<string>): string =>
+  `${files.slice(0, namedMax).join(", ")}${files.length > namedMax ? ` and ${files.length - namedMax} more` : ""}`

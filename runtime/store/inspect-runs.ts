@@ -22,15 +22,26 @@ export interface InspectedRuns {
 /** Reads each run's files, and changes none of them; one after the other, 20 ms each. */
 export const inspectRuns = Effect.fn("Doctor.runs")(function* (folder: StateFolder) {
   const names = findRunNames(folder)
-  const seen = yield* Effect.forEach(names, (name) => Effect.map(inspectRun(folder.run(name)), (state) => ({ name, state })), { concurrency: 1 })
+  const seen = yield* Effect.forEach(names, (name) => Effect.map(inspectRun(folder.run(name)), (state) => ({ name, state })), {
+    concurrency: 1
+  })
   const ofStatus = (...statuses: ReadonlyArray<RunState["status"]>) => seen.filter(({ state }) => statuses.includes(state.status))
   const counts = Map.groupBy(seen, ({ state }) => state.status)
   const resumable = ofStatus("interrupted", "failed", "cancelled")
   const summary = [...counts].map(([status, runs]) => `${runs.length} ${status}`).join(", ")
-  const resume = resumable.length === 0 ? "" : `; \`runtime resume\` goes on with ${resumable.slice(0, 3).map(({ name }) => name).join(", ")}${resumable.length > 3 ? " …" : ""}`
+  const resume =
+    resumable.length === 0
+      ? ""
+      : `; \`runtime resume\` goes on with ${resumable
+          .slice(0, 3)
+          .map(({ name }) => name)
+          .join(", ")}${resumable.length > 3 ? " …" : ""}`
   return {
     held: new Set(ofStatus("held").map(({ name }) => name)),
-    findings: [ok("runs", names.length === 0 ? "none yet" : `${names.length}: ${summary}${resume}`), ...seen.flatMap(({ name, state }) => findingsOf(name, folder.run(name), state))]
+    findings: [
+      ok("runs", names.length === 0 ? "none yet" : `${names.length}: ${summary}${resume}`),
+      ...seen.flatMap(({ name, state }) => findingsOf(name, folder.run(name), state))
+    ]
   } satisfies InspectedRuns
 })
 
@@ -39,7 +50,17 @@ export const inspectControl = (folder: StateFolder): Effect.Effect<Finding> => {
   if (!existsSync(folder.control)) return Effect.succeed(ok("control.duckdb", "not there yet: the first run makes it"))
   return listRuns(folder, 1).pipe(
     Effect.as(ok("control.duckdb", "opens")),
-    Effect.catch((error) => Effect.succeed(error.reason === "held" ? ok("control.duckdb", `in use by process ${error.holderPid}`) : fail("control.duckdb", error.message, `keep a copy; runs don't need it, and it is made anew when it is gone: mv ${folder.control} ${folder.control}.broken`)))
+    Effect.catch((error) =>
+      Effect.succeed(
+        error.reason === "held"
+          ? ok("control.duckdb", `in use by process ${error.holderPid}`)
+          : fail(
+              "control.duckdb",
+              error.message,
+              `runs don't need it. Put it aside, and the next command makes a new one, which knows only of later runs: mv ${folder.control} ${folder.control}.broken`
+            )
+      )
+    )
   )
 }
 
@@ -62,7 +83,9 @@ const inspectRun = (run: RunFolder): Effect.Effect<RunState> => {
       })
       return yield* duck.use(`looking at ${run.root}`, async (db) => {
         // Killed before its tables were made, a run has cost nothing.
-        const { rows } = await sql<{ tables: number }>`select count(*) as tables from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
+        const { rows } = await sql<{
+          tables: number
+        }>`select count(*) as tables from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
         if ((rows[0]?.tables ?? 0) === 0) return "crashed"
         await sql`select count(*) from payload.items`.execute(db)
         const row = await db.selectFrom("state.run").select("status").executeTakeFirst()
@@ -82,9 +105,21 @@ const findingsOf = (name: string, { root, payload }: RunFolder, { status, error 
     case "empty":
       return [warn(name, "has no state.duckdb: it was killed before it wrote anything", `rm -r ${root}`)]
     case "without payload":
-      return [warn(name, `has no ${payload}: its inputs and answers are gone, its lineage is there`, "nothing, if they were purged; otherwise restore the file from a backup")]
+      return [
+        warn(
+          name,
+          `has no ${payload}: its inputs and answers are gone, its lineage is there`,
+          "nothing, if they were purged; otherwise restore the file from a backup"
+        )
+      ]
     case "damaged":
-      return [fail(name, error?.message ?? "can't be read", `keep a copy of ${root} before anything else; other runs aren't touched by it. Restore it from a backup, or run the job again`)]
+      return [
+        fail(
+          name,
+          error?.message ?? "can't be read",
+          `keep a copy of ${root} before anything else; other runs aren't touched by it. Restore it from a backup, or run the job again`
+        )
+      ]
     default:
       return []
   }

@@ -23,7 +23,10 @@ export const lineageFiles = ({ analytics }: StateFolder): { readonly sql: string
 export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* (folder: StateFolder): Effect.fn.Return<void, StoreError> {
   const files = lineageFiles(folder)
   const text = lineageSql(folder)
-  if (yield* onDisk(files.sql, () => fs.existsSync(files.database) && fs.existsSync(files.sql) && fs.readFileSync(files.sql, "utf8") === text)) return
+  if (
+    yield* onDisk(files.sql, () => fs.existsSync(files.database) && fs.existsSync(files.sql) && fs.readFileSync(files.sql, "utf8") === text)
+  )
+    return
   yield* Effect.scoped(
     Effect.gen(function* () {
       const duck = yield* openDuck({ attach: [], memoryMb: 100 })
@@ -54,7 +57,12 @@ const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTab
 }
 
 /** A file without rows, under a name that says how many columns it knows: a later version adds its own beside it. */
-export const writeEmptySegment = Effect.fnUntraced(function* (db: QueryRunner, tableFolder: string, columns: PublishedTable["columns"], mode: number) {
+export const writeEmptySegment = Effect.fnUntraced(function* (
+  db: QueryRunner,
+  tableFolder: string,
+  columns: PublishedTable["columns"],
+  mode: number
+) {
   const file = path.join(tableFolder, "run=schema", `${String(columns.length + 2).padStart(6, "0")}.parquet`)
   if (fs.existsSync(file)) return
   const part = `${partOf(file)}.${process.pid}`

@@ -24,10 +24,16 @@ export interface QueryAnswer {
 const rowsMax = 100_000
 
 /** An in-memory DuckDB with the lineage views, and the outputs views where this user may read them. */
-export const openAnalytics = Effect.fn("Store.openAnalytics")(function* (folder: StateFolder): Effect.fn.Return<Duck<unknown>, StoreError, Scope.Scope> {
+export const openAnalytics = Effect.fn("Store.openAnalytics")(function* (
+  folder: StateFolder
+): Effect.fn.Return<Duck<unknown>, StoreError, Scope.Scope> {
   yield* writeLineageViews(folder)
   // Another user's folder: what may be read of it is seen below.
-  yield* Effect.catchIf(ensureOutputViews(folder), (error) => error.reason === "read-only", () => Effect.void)
+  yield* Effect.catchIf(
+    ensureOutputViews(folder),
+    (error) => error.reason === "read-only",
+    () => Effect.void
+  )
   const duck = yield* openDuck({ attach: [], memoryMb: 1_000 })
   yield* duck.run("reading the lineage views", lineageSql(folder))
   const outputs = yield* onDisk(outputSqlFile(folder), () => readIfAllowed(outputSqlFile(folder)))
@@ -45,18 +51,27 @@ const readIfAllowed = (file: string): string | null => {
 }
 
 /** Runs one statement that only reads: SELECT, FROM, WITH, SHOW, DESCRIBE or SUMMARIZE. At most 100,000 rows. */
-export const queryAnalytics = Effect.fn("Store.queryAnalytics")(function* (folder: StateFolder, query: string): Effect.fn.Return<QueryAnswer, StoreError, Scope.Scope> {
+export const queryAnalytics = Effect.fn("Store.queryAnalytics")(function* (
+  folder: StateFolder,
+  query: string
+): Effect.fn.Return<QueryAnswer, StoreError, Scope.Scope> {
   const { writer } = yield* openAnalytics(folder)
   return yield* Effect.tryPromise({
     try: () => runQuery(writer, query),
     catch: (cause) => {
       const text = cause instanceof Error ? cause.message : String(cause)
-      return new StoreError({ reason: "query", path: doing, detail: text.replace("Failed to extract statements: ", "").split("\n")[0] ?? "", holderPid: null })
+      return new StoreError({
+        reason: "query",
+        path: doing,
+        detail: text.replace("Failed to extract statements: ", "").split("\n")[0] ?? "",
+        holderPid: null
+      })
     }
   })
 }, Effect.scoped)
 
-const doing = 'it read what runs published; `runtime sql "show tables"` lists the tables, `runtime sql "describe lineage"` the columns of one'
+const doing =
+  'it read what runs published; `runtime sql "show tables"` lists the tables, `runtime sql "describe lineage"` the columns of one'
 
 const runQuery = async (connection: DuckDb.DuckDBConnection, query: string): Promise<QueryAnswer> => {
   const statements = await connection.extractStatements(query).catch((error: unknown) => {
@@ -66,12 +81,14 @@ const runQuery = async (connection: DuckDb.DuckDBConnection, query: string): Pro
   })
   if (statements.count !== 1) throw new Error(`${onlyReads}, and this is more than one. A PIVOT needs its IN list.`)
   const statement = await statements.prepare(0)
-  if (statement.statementType !== DuckDb.StatementType.SELECT) throw new Error(`${onlyReads}, and this is ${DuckDb.StatementType[statement.statementType]}.`)
+  if (statement.statementType !== DuckDb.StatementType.SELECT)
+    throw new Error(`${onlyReads}, and this is ${DuckDb.StatementType[statement.statementType]}.`)
   const result = await statement.stream()
   const columns = result.deduplicatedColumnNames()
   const rows: Array<Readonly<Record<string, unknown>>> = []
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    if (rows.length + chunk.rowCount > rowsMax) throw new Error(`It gives more than ${rowsMax} rows: add a LIMIT, or open analytics/lineage.duckdb with a DuckDB client`)
+    if (rows.length + chunk.rowCount > rowsMax)
+      throw new Error(`It gives more than ${rowsMax} rows: add a LIMIT, or open analytics/lineage.duckdb with a DuckDB client`)
     for (const row of chunk.getRows()) rows.push(Object.fromEntries(columns.map((name, index) => [name, cellOf(row[index])])))
   }
   return { columns, rows }

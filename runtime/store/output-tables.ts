@@ -128,10 +128,14 @@ const readClaim = (tableFolder: string): Effect.Effect<TableClaim | null, StoreE
   })
 
 /** All tables of typed outputs, by name. */
-export const readOutputTables = (folder: StateFolder): Effect.Effect<ReadonlyArray<readonly [name: string, columns: Columns]>, StoreError> =>
+export const readOutputTables = (
+  folder: StateFolder
+): Effect.Effect<ReadonlyArray<readonly [name: string, columns: Columns]>, StoreError> =>
   Effect.gen(function* () {
     const root = outputFolder(folder)
     const names = yield* onDisk(root, () => (fs.existsSync(root) ? fs.readdirSync(root).filter((name) => name.startsWith("outputs_")) : []))
-    const claims = yield* Effect.forEach(names.toSorted(), (name) => Effect.map(readClaim(path.join(root, name)), (claim) => ({ name, claim })))
+    const claims = yield* Effect.forEach(names.toSorted(), (name) =>
+      Effect.map(readClaim(path.join(root, name)), (claim) => ({ name, claim }))
+    )
     return claims.flatMap(({ name, claim }) => (claim === null ? [] : [[name, claim.columns] as const]))
   })

@@ -17,7 +17,10 @@ export const outputSqlFile = (folder: StateFolder): string => path.join(outputFo
 
 /** Sees to it that the view `outputs` is there, though nothing was released yet. Afterwards it is one look. */
 export const ensureOutputViews = (folder: StateFolder): Effect.Effect<void, StoreError> =>
-  Effect.flatMap(onDisk(outputSqlFile(folder), () => fs.existsSync(outputSqlFile(folder))), (isThere) => (isThere ? Effect.void : writeOutputViews(folder)))
+  Effect.flatMap(
+    onDisk(outputSqlFile(folder), () => fs.existsSync(outputSqlFile(folder))),
+    (isThere) => (isThere ? Effect.void : writeOutputViews(folder))
+  )
 
 /** Brings `outputs.sql` up to date with the tables that are there. */
 export const writeOutputViews = Effect.fnUntraced(function* (folder: StateFolder): Effect.fn.Return<void, StoreError> {
@@ -40,4 +43,8 @@ const outputSql = (folder: StateFolder): Effect.Effect<string, StoreError> =>
   })
 
 const viewColumns = (columns: PublishedTable["columns"]): string =>
-  ["run", "job", ...columns.map(([name, type]) => (type === "json" ? `${identifier(name)}::json as ${identifier(name)}` : identifier(name)))].join(", ")
+  [
+    "run",
+    "job",
+    ...columns.map(([name, type]) => (type === "json" ? `${identifier(name)}::json as ${identifier(name)}` : identifier(name)))
+  ].join(", ")

@@ -27,7 +27,11 @@ const itemsMax = 200_000
 /**
  * Publishes all that is committed and wasn't published yet. Interruption waits for the segments in hand. Calls on one ledger take turns.
  */
-export const publish = Effect.fn("Store.publish")(function* (ledger: DuckLedger, folder: StateFolder, run: string): Effect.fn.Return<void, StoreError> {
+export const publish = Effect.fn("Store.publish")(function* (
+  ledger: DuckLedger,
+  folder: StateFolder,
+  run: string
+): Effect.fn.Return<void, StoreError> {
   yield* turnOf(ledger).withPermits(1)(
     Effect.gen(function* () {
       yield* writeLineageViews(folder)
@@ -70,7 +74,11 @@ const publishRound = Effect.fnUntraced(function* (ledger: DuckLedger, folder: St
   const { duck } = ledger
   const fileOf = (segment: Segment): SegmentFile => {
     const table = tableOf(segment.table)
-    return { path: segmentPath(path.join(folder.analytics, table.name), run, segment.segment), query: segmentQuery(table, segment), mode: 0o644 }
+    return {
+      path: segmentPath(path.join(folder.analytics, table.name), run, segment.segment),
+      query: segmentQuery(table, segment),
+      mode: 0o644
+    }
   }
   // Before the last commit is looked up: whatever a run or partition has done by now is within the commits that follow.
   yield* duck.use("reading runs and partitions", (db) => eachOf(changing, (table) => noteState(db, table)))
@@ -107,14 +115,19 @@ const eachOf = async <A>(all: ReadonlyArray<A>, run: (one: A) => Promise<unknown
 }
 
 /** The rows after a table's last segment, as far as one segment goes. */
-const nextSegments = async (db: Db, last: LastSegments): Promise<{ readonly segments: ReadonlyArray<Segment>; readonly isPartial: boolean }> => {
+const nextSegments = async (
+  db: Db,
+  last: LastSegments
+): Promise<{ readonly segments: ReadonlyArray<Segment>; readonly isPartial: boolean }> => {
   const segments: Array<Segment> = []
   const ends = await readEnds(db)
   let isPartial = false
   for (const { name, cut, of } of growing) {
     const end = ends[cut ?? "seq"]
     const before = last.get(name)
-    const { rows } = await sql<{ first: number | null }>`select min(${sql.ref(cut ?? "seq")}) as first from ${sql.raw(of)} where ${sql.ref(cut ?? "seq")} between ${
+    const { rows } = await sql<{
+      first: number | null
+    }>`select min(${sql.ref(cut ?? "seq")}) as first from ${sql.raw(of)} where ${sql.ref(cut ?? "seq")} between ${
       before === undefined ? 0 : before.to + 1
     } and ${end}`.execute(db)
     const from = rows[0]?.first ?? null
@@ -128,10 +141,19 @@ const nextSegments = async (db: Db, last: LastSegments): Promise<{ readonly segm
 
 /** Up to where rows are final: the last whole commit, and the manifest's end once it is sealed. */
 const readEnds = async (db: Db) => {
-  const { commit } = await db.selectFrom("state.commits").select(({ fn }) => fn.max("commit_no").as("commit")).executeTakeFirstOrThrow()
+  const { commit } = await db
+    .selectFrom("state.commits")
+    .select(({ fn }) => fn.max("commit_no").as("commit"))
+    .executeTakeFirstOrThrow()
   const { sealed_at } = await db.selectFrom("state.run").select("sealed_at").executeTakeFirstOrThrow()
-  const { seq } = await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("seq")).executeTakeFirstOrThrow()
-  const { rejection } = await db.selectFrom("state.rejections").select(({ fn }) => fn.max("rejection").as("rejection")).executeTakeFirstOrThrow()
+  const { seq } = await db
+    .selectFrom("state.manifest")
+    .select(({ fn }) => fn.max("seq").as("seq"))
+    .executeTakeFirstOrThrow()
+  const { rejection } = await db
+    .selectFrom("state.rejections")
+    .select(({ fn }) => fn.max("rejection").as("rejection"))
+    .executeTakeFirstOrThrow()
   const isSealed = sealed_at !== null
   return { commit_no: commit ?? 0, seq: isSealed ? (seq ?? -1) : -1, rejection: isSealed ? (rejection ?? -1) : -1 }
 }
@@ -155,7 +177,8 @@ const noteState = async (db: Db, table: PublishedTable): Promise<void> => {
   await sql.raw(`create table if not exists ${seenOf(table)} as from ${nowOf(table)} limit 0`).execute(db)
 }
 
-const rememberState = (db: Db, table: PublishedTable): Promise<unknown> => sql.raw(`create or replace table ${seenOf(table)} as from ${nowOf(table)}`).execute(db)
+const rememberState = (db: Db, table: PublishedTable): Promise<unknown> =>
+  sql.raw(`create or replace table ${seenOf(table)} as from ${nowOf(table)}`).execute(db)
 
 /** A new process publishes every row once more: the newest version of a row counts, so that does no harm. */
 const nextVersions = async (db: Db, last: LastSegments): Promise<ReadonlyArray<Segment>> => {
@@ -169,4 +192,6 @@ const nextVersions = async (db: Db, last: LastSegments): Promise<ReadonlyArray<S
 }
 
 const segmentQuery = (table: PublishedTable, segment: Segment): string =>
-  table.cut === null ? `select * replace (${segment.segment}::integer as version) from (${newOf(table)})` : typedRows(table.columns, table.rows(segment))
+  table.cut === null
+    ? `select * replace (${segment.segment}::integer as version) from (${newOf(table)})`
+    : typedRows(table.columns, table.rows(segment))

@@ -144,11 +144,30 @@ export const columnList = (columns: ReadonlyArray<FlatColumn>, json: string): st
 const columnExpression = ({ path, type }: FlatColumn, json: string): string => {
   const at = quoted(`$${path.map((part) => `."${part.replaceAll('"', '\\"')}"`).join("")}`)
   const types = { string: "varchar", number: "double", boolean: "boolean", json: "json" } as const
-  return type === "json" ? `json_extract(${json}, ${at})` : `try_cast(json_extract_string(${json}, ${at}) as ${types[type]})`
+  return type === "json" ? `nullif(json_extract(${json}, ${at})::varchar, 'null')::json` : `try_cast(json_extract_string(${json}, ${at}) as ${types[type]})`
 }
 
 /** Items a completeness query looks at in one go: bounds the memory of its grouping. */
 const auditItems = 1_000_000
+
+/** Items that have a disposition at each of `terminals` steps, by their worst. */
+export const countDispositions = async (db: Db, terminals: number): Promise<Record<Disposition, number>> => {
+  const dispositions: Record<Disposition, number> = { ...noDispositions }
+  const { last } = await db
+    .selectFrom("state.manifest")
+    .select(({ fn }) => fn.max("seq").as("last"))
+    .executeTakeFirstOrThrow()
+  for (let from = 0; from <= (last ?? -1); from += auditItems) {
+    const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from ${endedIn(from)} where steps >= ${terminals} group by worst`.execute(db)
+    for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] += items
+  }
+  return dispositions
+}
+
+/** Items of one slice that ended at a terminal step. */
+const endedIn = (from: number) => sql`(select seq, count(*) as rows, count(distinct step) as steps,
+    max(case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
+  from state.checkpoints where disposition is not null and seq between ${from} and ${from + auditItems - 1} group by seq)`
 
 /** Holds the equations of VAL-1 against the tables. */
 export const readCompleteness = async (db: Db, plan: Plan): Promise<Completeness> => {
@@ -159,15 +178,12 @@ export const readCompleteness = async (db: Db, plan: Plan): Promise<Completeness
   const dispositions: Record<Disposition, number> = { ...noDispositions }
   const gaps: Array<string> = []
   for (let from = 0; from <= (last ?? -1); from += auditItems) {
-    const within = sql`between ${from} and ${from + auditItems - 1}`
-    const ended = sql`(select seq, count(*) as rows, count(distinct step) as steps,
-        max(case disposition when 'dead' then 4 when 'review' then 3 when 'held' then 2 when 'skipped' then 1 else 0 end) as worst
-      from state.checkpoints where disposition is not null and seq ${within} group by seq)`
+    const ended = endedIn(from)
     const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from ${ended} group by worst`.execute(db)
     for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] += items
     if (gaps.length >= gapsMax) continue
     const found = await sql<{ item_id: string }>`select item_id from state.manifest left join ${ended} ended using (seq)
-      where seq ${within} and (ended.seq is null or rows <> ${terminals.length} or steps <> ${terminals.length}) order by seq limit ${gapsMax}`.execute(db)
+      where seq between ${from} and ${from + auditItems - 1} and (ended.seq is null or rows <> ${terminals.length} or steps <> ${terminals.length}) order by seq limit ${gapsMax}`.execute(db)
     gaps.push(...found.rows.map(({ item_id }) => item_id))
   }
   const { flagged } = one((await sql<{ flagged: number }>`select count(distinct seq) as flagged from state.flags`.execute(db)).rows)

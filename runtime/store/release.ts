@@ -13,7 +13,16 @@ import { claimOutputTables, outputColumns, outputFolder, type OutputTable } from
 import { writeOutputViews } from "./output-views.ts"
 import { terminalSteps } from "./plan-columns.ts"
 import { columnList } from "./read-ledger.ts"
-import { intendSegments, lastSegments, segmentPath, unfinishedSegments, writeSegments, writeState, type Segment, type SegmentFile } from "./segment.ts"
+import {
+  intendSegments,
+  lastSegments,
+  segmentPath,
+  unfinishedSegments,
+  writeSegments,
+  writeState,
+  type Segment,
+  type SegmentFile
+} from "./segment.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -27,9 +36,16 @@ const firstSliceItems = 1_000
  * Writes the outputs of every delivered item at each terminal step, and marks the run released: only then the views show them. Call it
  * once the completeness of the run holds. A trial (`item_limit`) is never released. Repeated after a kill it goes on where it was.
  */
-export const release = Effect.fn("Store.release")(function* (ledger: DuckLedger, folder: StateFolder, plan: Plan, run: string): Effect.fn.Return<void, StoreError> {
+export const release = Effect.fn("Store.release")(function* (
+  ledger: DuckLedger,
+  folder: StateFolder,
+  plan: Plan,
+  run: string
+): Effect.fn.Return<void, StoreError> {
   const { duck } = ledger
-  const { item_limit, released_at } = yield* duck.use("reading the run", (db) => db.selectFrom("state.run").select(["item_limit", "released_at"]).executeTakeFirstOrThrow())
+  const { item_limit, released_at } = yield* duck.use("reading the run", (db) =>
+    db.selectFrom("state.run").select(["item_limit", "released_at"]).executeTakeFirstOrThrow()
+  )
   if (item_limit !== null || released_at !== null) return
   const terminals = terminalSteps(plan)
   const tables = yield* claimOutputTables(folder, plan, terminals)
@@ -59,17 +75,28 @@ const releaseSlice = Effect.fnUntraced(function* ({ ledger, folder, run, termina
   const names = ["outputs", ...tables.map(({ name }) => name)]
   const begun = (yield* unfinishedSegments(ledger)).filter(({ table }) => names.includes(table))
   const last = yield* lastSegments(ledger)
-  const end = yield* duck.use("reading the manifest", async (db) => (await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("seq")).executeTakeFirstOrThrow()).seq ?? -1)
+  const end = yield* duck.use(
+    "reading the manifest",
+    async (db) =>
+      (
+        await db
+          .selectFrom("state.manifest")
+          .select(({ fn }) => fn.max("seq").as("seq"))
+          .executeTakeFirstOrThrow()
+      ).seq ?? -1
+  )
   const from = (last.get("outputs")?.to ?? -1) + 1
   if (begun.length === 0 && from > end) return 0
   const to = yield* duck.use("measuring outputs", (db) => sliceEnd(db, from, Math.min(end, from + items - 1)))
-  const segments: ReadonlyArray<Segment> = begun.length > 0 ? begun : names.map((table) => ({ table, segment: (last.get(table)?.segment ?? 0) + 1, from, to }))
+  const segments: ReadonlyArray<Segment> =
+    begun.length > 0 ? begun : names.map((table) => ({ table, segment: (last.get(table)?.segment ?? 0) + 1, from, to }))
   const [{ from: low, to: high } = { from, to }] = segments
   yield* duck.use("reading outputs", (db) => gatherSlice(db, terminals, low, high))
   if (begun.length === 0) yield* intendSegments(ledger, segments)
   yield* writeSegments(ledger, segments, (segment): SegmentFile => {
     const typed = tables.find(({ name }) => name === segment.table)
-    const query = typed === undefined ? typedRows(outputColumns, `from ${slice} order by seq, step`) : typedRows(typed.columns, typedSlice(typed))
+    const query =
+      typed === undefined ? typedRows(outputColumns, `from ${slice} order by seq, step`) : typedRows(typed.columns, typedSlice(typed))
     return { path: segmentPath(path.join(outputFolder(folder), segment.table), run, segment.segment), query, mode: 0o600 }
   })
   return high - low + 1

@@ -48,7 +48,9 @@ export const unfinishedSegments = (ledger: DuckLedger): Effect.Effect<ReadonlyAr
   )
 
 /** The number of each table's last segment, and where it ends. */
-export const lastSegments = (ledger: DuckLedger): Effect.Effect<ReadonlyMap<string, { readonly segment: number; readonly to: number }>, StoreError> =>
+export const lastSegments = (
+  ledger: DuckLedger
+): Effect.Effect<ReadonlyMap<string, { readonly segment: number; readonly to: number }>, StoreError> =>
   ledger.duck.use("reading what was published", async (db) => {
     const rows = await db
       .selectFrom("state.published")
@@ -66,7 +68,11 @@ export const intendSegments = Effect.fnUntraced(function* (ledger: DuckLedger, s
 })
 
 /** Writes the files of intended segments and marks them done. A file that stands is complete: it is never written again. */
-export const writeSegments = Effect.fnUntraced(function* (ledger: DuckLedger, segments: ReadonlyArray<Segment>, fileOf: (segment: Segment) => SegmentFile) {
+export const writeSegments = Effect.fnUntraced(function* (
+  ledger: DuckLedger,
+  segments: ReadonlyArray<Segment>,
+  fileOf: (segment: Segment) => SegmentFile
+) {
   for (const segment of segments) yield* writeSegment(ledger, segment.table, fileOf(segment))
   const which = segments.map(({ table, segment }) => `(table_name = ${quoted(table)} and segment = ${segment})`)
   yield* writeState(ledger, `update state.published set done = true where ${which.join(" or ")}`)
@@ -90,4 +96,6 @@ const passEach = Effect.fnUntraced(function* (point: "intended" | "marked", segm
 
 /** One statement, between two group commits. Not on the ledger's writer: while a manifest is built, that is within a transaction. */
 export const writeState = ({ duck, exclusively }: DuckLedger, statement: string): Effect.Effect<void, StoreError> =>
-  Effect.asVoid(exclusively(Effect.uninterruptible(duck.use("noting what was published", (db) => db.executeQuery(CompiledQuery.raw(statement))))))
+  Effect.asVoid(
+    exclusively(Effect.uninterruptible(duck.use("noting what was published", (db) => db.executeQuery(CompiledQuery.raw(statement)))))
+  )

@@ -93,9 +93,9 @@ export class ManifestStage {
     const partitions = await this.#writeLayout(layout)
     await this.#placeItems(layout, partitions, this.#ordinal)
     await this.#placeRejections()
-    await this.#summarise(layout)
+    const filled = await this.#summarise(layout)
     await this.#duck.writer.run("detach staging")
-    return { items: this.#ordinal, rejected: this.#rejections, partitions: layout.groups.reduce((sum, group) => sum + group.partitions, 0) }
+    return { items: this.#ordinal, rejected: this.#rejections, partitions: filled }
   }
 
   async #writeLayout({ spread, groups }: Layout): Promise<number> {
@@ -107,24 +107,23 @@ export class ManifestStage {
       first += partitions
     }
     await rows.appendTo(writer)
-    if (spread === "weight") {
-      const next = lightestFirst(first)
-      for await (const chunk of db.selectFrom("staging.raw").select(["ordinal", "weight"]).orderBy("weight", "desc").orderBy("ordinal").stream(2_000)) {
-        // One row at a time is how Kysely streams; the appender below takes them a vector at a time.
-        this.#assign(chunk, next)
-      }
-      await this.#flushAssigned()
-    }
+    if (spread === "weight") await this.#assignByWeight(first)
     return first
   }
 
-  #assignedRows = new RowBuffer(assigned)
-  #assign({ ordinal, weight }: { readonly ordinal: number; readonly weight: number }, next: (weight: number) => number): void {
-    this.#assignedRows.push(BigInt(ordinal), next(weight))
-  }
-  async #flushAssigned(): Promise<void> {
-    await this.#assignedRows.appendTo(this.#duck.writer)
-    this.#assignedRows = new RowBuffer(assigned)
+  /** Longest processing time first. What is assigned is written as it grows: ten million rows of it would fill the memory. */
+  async #assignByWeight(partitions: number): Promise<void> {
+    const { writer, db } = this.#duck
+    const next = lightestFirst(partitions)
+    const heaviestFirst = db.selectFrom("staging.raw").select(["ordinal", "weight"]).orderBy("weight", "desc").orderBy("ordinal")
+    let rows = new RowBuffer(assigned)
+    for await (const { ordinal, weight } of heaviestFirst.stream()) {
+      rows.push(BigInt(ordinal), next(weight))
+      if (rows.rows < commitRows) continue
+      await rows.appendTo(writer)
+      rows = new RowBuffer(assigned)
+    }
+    await rows.appendTo(writer)
   }
 
   /** A few partitions at a time, so that sorting ten million bodies never needs the memory of ten million. */
@@ -151,10 +150,11 @@ export class ManifestStage {
       from staging.rejected left join staging.raw first on first.ordinal = first_ordinal order by rejection`.execute(db)
   }
 
-  async #summarise({ labelsArePublic }: Layout): Promise<void> {
+  /** Returns how many partitions have items. */
+  async #summarise({ labelsArePublic }: Layout): Promise<number> {
     const { db } = this.#duck
     const label = sql`(select label from staging.layout l where place.partition_no between l.first_partition and l.first_partition + l.partitions - 1)`
-    await sql`insert into state.partitions
+    const { numAffectedRows } = await sql`insert into state.partitions
       select partition_no, ${labelsArePublic ? sql`nullif(${label}, '')` : sql`null`}, min(seq), max(seq), count(*), sum(weight), sum(bytes), 'waiting', 0, null, null, null
       from state.manifest place group by partition_no order by partition_no`.execute(db)
     await sql`insert into payload.labels select partition_no, ${label} as label from state.partitions place where coalesce(${label}, '') <> '' order by all`.execute(db)

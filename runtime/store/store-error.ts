@@ -16,6 +16,11 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   get isRetryable(): boolean {
     return this.reason === "full" || this.reason === "held" || this.reason === "unreadable"
   }
+  /** The attached file that DuckDB let go of after a failed checkpoint, by its name in queries. All its commits are safe: attach it again. */
+  get lostFile(): string | null {
+    const found = /Checkpoint failed for database "([^"]+)"|Database "([^"]+)" has been invalidated/.exec(this.detail)
+    return found?.[1] ?? found?.[2] ?? null
+  }
   override get message(): string {
     return `${sentences[this.reason](this)} (${this.detail})`
   }
@@ -34,11 +39,13 @@ const sentences: Readonly<Record<typeof Reason.Type, (error: StoreError) => stri
 }
 
 const patterns: ReadonlyArray<readonly [RegExp, typeof Reason.Type]> = [
+  // Whatever it came from: DuckDB answers nothing more in this process, so that waiting wouldn't help.
+  [/previous fatal error|FATAL Error/i, "query"],
   [/Could not set lock|Conflicting lock|Unique file handle/i, "held"],
   [/No space left|ENOSPC|disk is full|Disk quota|EDQUOT|out of disk space/i, "full"],
   [/Read-only file system|EROFS|EACCES|EPERM|Permission denied|read-only mode|Operation not permitted/i, "read-only"],
   [/newer version|storage version/i, "newer"],
-  [/not a valid DuckDB database|Corrupt|checksum|Serialization Error|invalidated/i, "broken"],
+  [/not a valid DuckDB database|Corrupt|checksum|Serialization Error/i, "broken"],
   [/ENOENT|No such file|does not exist/i, "missing"],
   [/IO Error|EIO|Input\/output error/i, "unreadable"]
 ]

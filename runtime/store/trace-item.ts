@@ -34,11 +34,22 @@ export interface ItemPayload {
     readonly raw: string | null
   }>
   /** What went wrong, in words. */
-  readonly problems: ReadonlyArray<{ readonly step: string; readonly attempt: number; readonly code: string; readonly message: string; readonly raw: string | null }>
+  readonly problems: ReadonlyArray<{
+    readonly step: string
+    readonly attempt: number
+    readonly code: string
+    readonly message: string
+    readonly raw: string | null
+  }>
   /** The literals of each prompt that it was shown in: JSON of the prompt's shape. */
   readonly prompts: ReadonlyArray<{ readonly step: string; readonly promptVersion: string; readonly shape: string }>
   /** Rows of this key that were set aside, such as duplicates. */
-  readonly rejected: ReadonlyArray<{ readonly file: string; readonly line: number | null; readonly reason: string; readonly excerpt: string }>
+  readonly rejected: ReadonlyArray<{
+    readonly file: string
+    readonly line: number | null
+    readonly reason: string
+    readonly excerpt: string
+  }>
 }
 
 /** `held`: a process works on the run, so its content can't be read now. `gone`: retention destroyed it. */
@@ -90,7 +101,8 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (
       flags: await rowsOf("flags", "step, rule")
     }
     const names = [...new Set([...rows.items, ...rows.rejections].map((row) => String(row["run"])))]
-    const runs = names.length === 0 ? [] : (await sql<Row>`select * from runs where run in (${sql.join(names)}) order by created_at`.execute(db)).rows
+    const runs =
+      names.length === 0 ? [] : (await sql<Row>`select * from runs where run in (${sql.join(names)}) order by created_at`.execute(db)).rows
     return { ...rows, runs }
   })
   const runs = yield* Effect.forEach(published.runs, (run) =>
@@ -116,10 +128,16 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (
 
 const readPayload = (folder: RunFolder, itemId: string, seq: number | null): Effect.Effect<PayloadHistory, StoreError> =>
   existsSync(folder.payload) && existsSync(folder.state)
-    ? readFiles(folder, itemId, seq).pipe(Effect.catchIf(isHeld, ({ holderPid }) => Effect.succeed<PayloadHistory>({ state: "held", holderPid })))
+    ? readFiles(folder, itemId, seq).pipe(
+        Effect.catchIf(isHeld, ({ holderPid }) => Effect.succeed<PayloadHistory>({ state: "held", holderPid }))
+      )
     : Effect.succeed({ state: "gone" })
 
-const readFiles = Effect.fnUntraced(function* (folder: RunFolder, itemId: string, seq: number | null): Effect.fn.Return<PayloadHistory, StoreError, Scope.Scope> {
+const readFiles = Effect.fnUntraced(function* (
+  folder: RunFolder,
+  itemId: string,
+  seq: number | null
+): Effect.fn.Return<PayloadHistory, StoreError, Scope.Scope> {
   const duck: Duck<LedgerTables> = yield* openDuck({
     attach: [
       { name: "state", path: folder.state, readOnly: true },
@@ -141,7 +159,11 @@ const readFiles = Effect.fnUntraced(function* (folder: RunFolder, itemId: string
 
 const readItem = async (db: Kysely<LedgerTables>, seq: number | null): Promise<Omit<ItemPayload, "rejected">> => {
   if (seq === null) return { item: null, answers: [], problems: [], prompts: [] }
-  const item = await db.selectFrom("payload.items").where("seq", "=", seq).select(["item_key as key", "file", "line", "body", "reference"]).executeTakeFirst()
+  const item = await db
+    .selectFrom("payload.items")
+    .where("seq", "=", seq)
+    .select(["item_key as key", "file", "line", "body", "reference"])
+    .executeTakeFirst()
   const answers = await db
     .selectFrom("payload.answers as answer")
     .leftJoin("state.variants as variant", "variant.variant", "answer.variant")
@@ -159,7 +181,9 @@ const readItem = async (db: Kysely<LedgerTables>, seq: number | null): Promise<O
     .execute()
   const prompts = await db
     .selectFrom("state.prompts as prompt")
-    .innerJoin("state.variants as variant", (join) => join.onRef("variant.prompt_version", "=", "prompt.prompt_version").onRef("variant.step", "=", "prompt.step"))
+    .innerJoin("state.variants as variant", (join) =>
+      join.onRef("variant.prompt_version", "=", "prompt.prompt_version").onRef("variant.step", "=", "prompt.step")
+    )
     .innerJoin("state.attempts as attempt", "attempt.variant", "variant.variant")
     .where("attempt.seq", "=", seq)
     .select(["prompt.step", "prompt.prompt_version as promptVersion", "prompt.shape"])

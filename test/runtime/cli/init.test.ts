@@ -22,14 +22,27 @@ describe("runtime init", () => {
     expect(planned).toMatchObject({ input: { items: 11, rejected: 1 }, priceUsd: 0, warnings: [] })
     const ran = await runtime("run", "jobs/first-job.ts", "--json")
     expect(ran.code).toBe(3)
-    expect(lastJson(ran)).toMatchObject({ status: "done", rowsRead: 12, rejected: 1, manifest: 11, delivered: 10, review: 1, dead: 0, held: 0, skipped: 0 })
+    expect(lastJson(ran)).toMatchObject({
+      status: "done",
+      rowsRead: 12,
+      rejected: 1,
+      manifest: 11,
+      delivered: 10,
+      review: 1,
+      dead: 0,
+      held: 0,
+      skipped: 0
+    })
   })
 
   it("never overwrites a file, says which it left alone, and writes the rest", async () => {
     const mine = "// mine\n"
     writeFileSync(join(folder.path, "jobs/first-job.ts"), mine)
     rmSync(join(folder.path, "inbox"), { recursive: true })
-    expect(lastJson(await runtime("init", "--json"))).toMatchObject({ written: ["inbox/tickets.jsonl"], leftAlone: ["jobs/first-job.ts", "package.json", "tsconfig.json"] })
+    expect(lastJson(await runtime("init", "--json"))).toMatchObject({
+      written: ["inbox/tickets.jsonl"],
+      leftAlone: ["jobs/first-job.ts", "package.json", "tsconfig.json"]
+    })
     expect(readFileSync(join(folder.path, "jobs/first-job.ts"), "utf8")).toBe(mine)
     expect((await runtime("init")).stdout).toContain("Nothing was written")
   })

@@ -1,7 +1,24 @@
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 
-import { aggregate, compile, count, deadLetter, flag, infer, job, join, jsonl, local, partition, report, usd, user, validate, when } from "../../../dsl/index.ts"
+import {
+  aggregate,
+  compile,
+  count,
+  deadLetter,
+  flag,
+  infer,
+  job,
+  join,
+  jsonl,
+  local,
+  partition,
+  report,
+  usd,
+  user,
+  validate,
+  when
+} from "../../../dsl/index.ts"
 import { mermaid, stepList } from "../../../runtime/cli/plan-graph.ts"
 
 const Item = Schema.Struct({ id: Schema.String })
@@ -17,7 +34,13 @@ const trusted = validate(both, { known: { pass: () => true, orElse: deadLetter }
 const totals = aggregate(trusted, { total: count })
 const morning = report(totals, ({ total }) => `${total}`)
 const plan = compile(
-  job("every-step", { owner: "x", purpose: "y", classification: "public", budget: usd(1), steps: { source, end, topic, some, tone, both, trusted, totals, morning } })
+  job("every-step", {
+    owner: "x",
+    purpose: "y",
+    classification: "public",
+    budget: usd(1),
+    steps: { source, end, topic, some, tone, both, trusted, totals, morning }
+  })
 )
 
 describe("a plan's steps", () => {

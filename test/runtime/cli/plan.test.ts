@@ -59,14 +59,22 @@ describe("runtime plan", () => {
   it("[OPS-7] with --json its one line has the canonical plan, whose digest can be worked out again, and the figures beside it", async () => {
     const ended = await plan("jobs/nightly.ts", "--date", "2026-11-20", "--json")
     expect(ended.stdout.trimEnd().split("\n")).toHaveLength(1)
-    const { plan: planned, ...figures } = lastJson(ended) as { plan: { digest: string; steps: ReadonlyArray<{ name: string }> } & Record<string, unknown> }
+    const { plan: planned, ...figures } = lastJson(ended) as {
+      plan: { digest: string; steps: ReadonlyArray<{ name: string }> } & Record<string, unknown>
+    }
     const { digest: ownDigest, ...rest } = planned
     expect(digest({ ...rest, steps: planned.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) })).toBe(ownDigest)
     expect(figures).toMatchObject({
       date: "2026-11-20",
       module: join(folder.path, "jobs/nightly.ts"),
       input: { precision: "exact", items: 4, rejected: 2, rowsRead: 6 },
-      partitions: { strategy: "by", labels: [{ label: "AU", items: 3, partitions: 2 }, { label: "NZ", items: 1, partitions: 1 }] },
+      partitions: {
+        strategy: "by",
+        labels: [
+          { label: "AU", items: 3, partitions: 2 },
+          { label: "NZ", items: 1, partitions: 1 }
+        ]
+      },
       throughput: { itemsPerMinute: 60, source: "declared" },
       workers: { minimum: 1, start: 4 },
       priceUsd: 0,
@@ -97,7 +105,14 @@ const far = infer(fed, { ...ask, model: openai("dear", { account: "main" }), max
 export default job("fed", { ...about, steps: { fed, far } })`
     )
     const ended = await plan("jobs/stream.ts", "--json")
-    expect(lastJson(ended)).toMatchObject({ input: null, partitions: null, diskBytes: null, priceUsd: null, unread: "a stream is read when it runs", nextFires: [] })
+    expect(lastJson(ended)).toMatchObject({
+      input: null,
+      partitions: null,
+      diskBytes: null,
+      priceUsd: null,
+      unread: "a stream is read when it runs",
+      nextFires: []
+    })
   })
 
   it("[CRD-2] a job with faults says all of them at once, each with its step and remedy, and exits 1", async () => {

@@ -7,7 +7,21 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { afterAll, describe, expect } from "vitest"
 
-import { csv, files, infer, job, jsonl, local, partition, sql, stream, usd, user, type PartitionOptions, type Source } from "../../../dsl/index.ts"
+import {
+  csv,
+  files,
+  infer,
+  job,
+  jsonl,
+  local,
+  partition,
+  sql,
+  stream,
+  usd,
+  user,
+  type PartitionOptions,
+  type Source
+} from "../../../dsl/index.ts"
 import { makeGraph } from "../../../runtime/execute/graph.ts"
 import { sampleSource } from "../../../runtime/execute/sample.ts"
 import { tempFolder } from "../../support/run-command.ts"
@@ -26,7 +40,8 @@ const sampled = (source: Source<Item>, partitions: PartitionOptions<Item, string
   return sampleSource(graph, { date: "2026-11-02", interval: { start: day, end: day }, params: {} }, Context.empty())
 }
 
-const lines = (count: number): string => Array.from({ length: count }, (_, index) => JSON.stringify({ id: `k${100_000 + index}` })).join("\n")
+const lines = (count: number): string =>
+  Array.from({ length: count }, (_, index) => JSON.stringify({ id: `k${100_000 + index}` })).join("\n")
 
 describe("a sample of the input", () => {
   it.effect("[PAR-1] is all of a small one, and finds broken rows and second rows of a key with their places", () =>
@@ -35,7 +50,11 @@ describe("a sample of the input", () => {
       const sample = yield* sampled(jsonl(path, options))
       expect(sample).toMatchObject({ isWhole: true, rowsTotal: 5 })
       expect(sample.items.map(({ key }) => key)).toEqual(["a", "b"])
-      expect(sample.rejections.map(({ code, place }) => [code, place.line])).toEqual([["unreadable", 2], ["duplicate", 3], ["schema", 4]])
+      expect(sample.rejections.map(({ code, place }) => [code, place.line])).toEqual([
+        ["unreadable", 2],
+        ["duplicate", 3],
+        ["schema", 4]
+      ])
       expect(sample.rejections[1]?.reason).toBe(`the key is the same as that of ${path}:1, which is kept`)
     })
   )
@@ -45,7 +64,10 @@ describe("a sample of the input", () => {
       const path = folder.write("labels.jsonl", lines(3))
       const sample = yield* sampled(jsonl(path, options), { by: ({ id }) => (id === "k100001" ? "" : "all") })
       expect(sample.items.map(({ label }) => label)).toEqual(["all", "all"])
-      expect(sample.rejections[0]).toMatchObject({ code: "partition", reason: 'the partition step failed: by returned "": it must be a string that isn\'t empty' })
+      expect(sample.rejections[0]).toMatchObject({
+        code: "partition",
+        reason: 'the partition step failed: by returned "": it must be a string that isn\'t empty'
+      })
     })
   )
 

@@ -3,7 +3,22 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 
-import { deadLetter, flag, infer, job, jsonl, local, partition, retry, review, system, usd, user, validate, type Model } from "../../../dsl/index.ts"
+import {
+  deadLetter,
+  flag,
+  infer,
+  job,
+  jsonl,
+  local,
+  partition,
+  retry,
+  review,
+  system,
+  usd,
+  user,
+  validate,
+  type Model
+} from "../../../dsl/index.ts"
 import { makeGraph, type Graph } from "../../../runtime/execute/graph.ts"
 import { stepNames, stepsUpTo, tryItem } from "../../../runtime/execute/try-item.ts"
 import type { SourceItem } from "../../../runtime/source/source-item.ts"
@@ -18,7 +33,15 @@ const always = (label: string, score: number) => local(`always-${label}`, () => 
 
 const graphOf = (steps: object): Graph => makeGraph(job("test", { ...about, steps } as never))
 const labelsBy = (model: Model) => infer(parts, { model, prompt, output: Label, confidence: ({ score }) => score })
-const itemOf = (text = "hello"): SourceItem => ({ kind: "item", key: "k", item: { id: "k", text }, body: "{}", bytes: 2, reference: null, place: { file: "x.jsonl", line: 1 } })
+const itemOf = (text = "hello"): SourceItem => ({
+  kind: "item",
+  key: "k",
+  item: { id: "k", text },
+  body: "{}",
+  bytes: 2,
+  reference: null,
+  place: { file: "x.jsonl", line: 1 }
+})
 const tried = (graph: Graph, item = itemOf()) => Effect.runPromise(tryItem({ graph, services: Context.empty(), codeVersion: "code", item }))
 
 describe("a tried item", () => {
@@ -50,7 +73,12 @@ describe("a tried item", () => {
   it("shows what a model said that didn't fit, and why, at every try", async () => {
     const { events, disposition } = await tried(graphOf({ labels: labelsBy(local("odd", () => '{"label":"c","score":1}')) }))
     expect(events).toHaveLength(4)
-    expect(events[0]).toMatchObject({ outcome: "wrong-schema", raw: '{"label":"c","score":1}', output: null, problem: expect.stringContaining("schema") })
+    expect(events[0]).toMatchObject({
+      outcome: "wrong-schema",
+      raw: '{"label":"c","score":1}',
+      output: null,
+      problem: expect.stringContaining("schema")
+    })
     expect(disposition).toBe("dead")
   })
 
@@ -86,17 +114,34 @@ describe("a tried item", () => {
   })
 
   it("[EXE-10] a cascade shows every model that was asked, and a retry what the model was told", async () => {
-    const cascade = infer(parts, { model: [always("a", 0.4), always("b", 0.8)], accept: ({ output }) => output.score > 0.5, prompt, output: Label })
-    const trusted = validate(cascade, { sure: { pass: ({ attempt }) => attempt === 2, orElse: retry({ attemptsMax: 2, feedback: "Be sure." }) } })
+    const cascade = infer(parts, {
+      model: [always("a", 0.4), always("b", 0.8)],
+      accept: ({ output }) => output.score > 0.5,
+      prompt,
+      output: Label
+    })
+    const trusted = validate(cascade, {
+      sure: { pass: ({ attempt }) => attempt === 2, orElse: retry({ attemptsMax: 2, feedback: "Be sure." }) }
+    })
     const { events, disposition } = await tried(graphOf({ cascade, trusted }))
     const calls = events.flatMap((event) => (event.kind === "call" ? [event] : []))
-    expect(calls.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(["cascade_1_always_a 1", "cascade_2_always_b 1", "cascade_2_always_b 2"])
+    expect(calls.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual([
+      "cascade_1_always_a 1",
+      "cascade_2_always_b 1",
+      "cascade_2_always_b 2"
+    ])
     expect(calls[2]?.messages.at(-1)?.text).toContain("Be sure.")
     expect(disposition).toBe("delivered")
   })
 
   it("a prompt that throws is told without a call", async () => {
-    const labels = infer(parts, { model: always("a", 1), output: Label, prompt: (): ReturnType<typeof prompt> => { throw new Error("no text") } })
+    const labels = infer(parts, {
+      model: always("a", 1),
+      output: Label,
+      prompt: (): ReturnType<typeof prompt> => {
+        throw new Error("no text")
+      }
+    })
     const { events, problems, disposition } = await tried(graphOf({ labels }))
     expect(events).toEqual([])
     expect(problems).toEqual([{ step: "labels", code: "prompt-failed", message: expect.stringContaining("no text") }])
@@ -104,14 +149,23 @@ describe("a tried item", () => {
   })
 
   it("an item that no partition takes fails with what the callback returned", async () => {
-    const failed = await Effect.runPromise(Effect.flip(tryItem({ graph: graphOf({ labels: labelsBy(always("a", 1)) }), services: Context.empty(), codeVersion: "code", item: itemOf("") })))
+    const failed = await Effect.runPromise(
+      Effect.flip(
+        tryItem({ graph: graphOf({ labels: labelsBy(always("a", 1)) }), services: Context.empty(), codeVersion: "code", item: itemOf("") })
+      )
+    )
     expect(failed.message).toContain('by returned ""')
   })
 })
 
 describe("the steps up to one", () => {
   const first = labelsBy(always("a", 1))
-  const second = infer(first, { model: [always("a", 1), always("b", 1)], accept: () => true, prompt: ({ item }) => [user`${item.text}`], output: Label })
+  const second = infer(first, {
+    model: [always("a", 1), always("b", 1)],
+    accept: () => true,
+    prompt: ({ item }) => [user`${item.text}`],
+    output: Label
+  })
   const graph = graphOf({ first, second, checked: validate(second, { any: { pass: () => true, orElse: review } }) })
 
   it("are those it reads, however far up, and no step behind it is asked", async () => {

@@ -1,8 +1,5 @@
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -15,6 +12,7 @@ import { publish, publishLoop } from "../../../runtime/store/publish.ts"
 import { SegmentPoint } from "../../../runtime/store/segment.ts"
 import { openStateFolder, type StateFolder } from "../../../runtime/store/state-folder.ts"
 import { startAnalyst } from "../../support/analyst-process.ts"
+import { publishUntilKilled } from "../../support/publisher-process.ts"
 import { openSampleRun, sampleSettlement, sampleVariant, secret, settleItems, tempState } from "../../support/store-run.ts"
 
 const items = 300
@@ -312,25 +310,19 @@ describe("a publisher that dies", () => {
   it.live("[CRD-6] killed with SIGKILL again and again: every row once", () =>
     Effect.gen(function* () {
       const folder = yield* tempState
-      for (const lines of [2, 12, 40]) yield* Effect.promise(() => runUntilKilled(folder.root, lines))
+      for (const steps of [2, 12, 40]) {
+        expect(yield* Effect.promise(() => publishUntilKilled(folder.root, run, { items, steps }))).toEqual({
+          code: null,
+          signal: "SIGKILL"
+        })
+      }
       expect(existsSync(join(folder.analytics, "items", `run=${run}`))).toBe(true)
-      yield* Effect.promise(() => runUntilKilled(folder.root, Number.POSITIVE_INFINITY))
+      const unharmed = { items, steps: Number.POSITIVE_INFINITY }
+      expect(yield* Effect.promise(() => publishUntilKilled(folder.root, run, unharmed))).toEqual({ code: 0, signal: null })
       expect(yield* countAll(folder)).toEqual(complete)
     })
   )
 })
-
-/** Kills the process after it told of so many steps; how far it has come by then is left to chance. */
-const runUntilKilled = async (root: string, lines: number): Promise<void> => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "../../support/publisher-process.ts"), root, run, String(items)], {
-    stdio: ["ignore", "pipe", "inherit"]
-  })
-  const ended = once(child, "exit")
-  let seen = 0
-  for await (const _ of createInterface(child.stdout)) if (++seen === lines) child.kill("SIGKILL")
-  const [code, signal] = await ended
-  expect({ code, signal }).toEqual(lines === Number.POSITIVE_INFINITY ? { code: 0, signal: null } : { code: null, signal: "SIGKILL" })
-}
 
 describe("a second client", () => {
   it.live("[CRD-6] in another process queries all views through a whole run: no error, and no count ever falls", () =>

@@ -1,0 +1,33 @@
+/** Settlements that one group commit makes durable together. */
+import { noDispositions, type Settlement } from "./ledger.ts"
+import type { Disposition } from "./state-tables.ts"
+
+/** Counts what it takes; an implementation keeps the rows in its own form. */
+export abstract class Batch {
+  /** From 1 without gaps: what a kill left half-committed is known by it. */
+  readonly number: number
+  settlements = 0
+  /** Of answers and texts, in characters. */
+  bytes = 0
+  spentUsd = 0
+  readonly finished: Record<Disposition, number> = { ...noDispositions }
+  /** Set once the payload's half is durable: a repeated commit goes on with the state's half. */
+  isPayloadDone = false
+  /** How often its commit was tried. */
+  tries = 0
+
+  constructor(number: number) {
+    this.number = number
+  }
+
+  add(settlement: Settlement): void {
+    for (const { output, raw } of settlement.answers) this.bytes += output.length + (raw?.length ?? 0)
+    for (const { message, raw } of settlement.problems) this.bytes += message.length + (raw?.length ?? 0)
+    for (const { costUsd } of settlement.attempts) this.spentUsd += costUsd ?? 0
+    if (settlement.finished !== null) this.finished[settlement.finished]++
+    this.settlements++
+    this.keep(settlement)
+  }
+
+  protected abstract keep(settlement: Settlement): void
+}
