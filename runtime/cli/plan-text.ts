@@ -61,13 +61,13 @@ const figures = ({ plan, estimate, rejections, unread, freeBytes }: PlanView): R
   return [
     ["items", input === null ? `unknown${unread === null ? "" : `: ${unread}`}` : itemsText(input)],
     ...(input === null || input.rejected === 0 ? [] : [["rejected rows", rejectedText(input, rejections)] as const]),
-    ["partitions", partitions === null ? (input === null ? "unknown" : "none") : partitionsText(partitions)],
+    ["partitions", partitions === null ? (input?.precision === "exact" ? "none" : "unknown") : partitionsText(partitions)],
     ["workers", `${workersText(plan, workers)}; ${pace}`],
     [
       "disk",
       diskBytes === null
         ? "unknown"
-        : `about ${formatBytes(diskBytes)}, ${checkpointsPerItem} checkpoints an item; ${formatBytes(freeBytes)} free`
+        : `about ${formatBytes(diskBytes)} at ${checkpointsPerItem} checkpoint${checkpointsPerItem === 1 ? "" : "s"} an item; ${formatBytes(freeBytes)} free`
     ],
     [
       "price",

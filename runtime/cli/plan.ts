@@ -15,6 +15,8 @@ import type { Graph } from "../execute/graph.ts"
 import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
+/** A file that another process holds isn't waited for longer: a plan is made without it. */
+const measureFor = "2 seconds"
 /** With `--json`. */
 const rejectionsShown = 100
 
@@ -77,7 +79,7 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     codeVersion,
     estimate: figures,
     rejections: (seen.sample?.rejections ?? []).map((rejection) => ({ ...rejection, at: placeText(rejection.place) })),
-    unread: seen.unread,
+    unread: figures.input === null ? seen.unread : null,
     freeBytes: free,
     nextFires: yield* nextFiresOf(planned),
     warnings: [
@@ -126,10 +128,12 @@ const lookAtInput = Effect.fnUntraced(function* (
     const params = yield* decodeParams(declared, request.params)
     const services = format === "files" ? yield* buildServices(declared) : Context.empty()
     const sample = yield* sampleSource(graph, { date, interval, params }, services)
+    const isEmpty = sample.isWhole && sample.items.length === 0
     return {
       ...nothing,
       sample,
-      warnings: sample.items.length === 0 ? [`the input has no items on ${date}: a run would be done at once.`] : []
+      unread: "no row came within 2 seconds",
+      warnings: isEmpty ? [`the input has no items on ${date}: a run would be done at once.`] : []
     }
   }).pipe(
     Effect.scoped,
@@ -140,14 +144,17 @@ const lookAtInput = Effect.fnUntraced(function* (
 /** What the state folder knows of the job. Nothing is created: a plan leaves no trace. */
 const knownOf = Effect.fnUntraced(function* (state: string, job: string) {
   const anyKey = (key: string): Buffer => createHash("sha256").update(key).digest()
-  if (!existsSync(path.join(state, "state.key"))) return { hashKey: anyKey, measuredPerMinute: null, warnings: [] }
+  const nothing = { hashKey: anyKey, measuredPerMinute: null, warnings: [] as ReadonlyArray<string> }
+  if (!existsSync(path.join(state, "state.key"))) return nothing
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   return yield* Effect.gen(function* () {
     const folder = yield* openStateFolder(state)
-    if (!existsSync(folder.control)) return { hashKey: folder.hashKey, measuredPerMinute: null, warnings: [] }
+    if (!existsSync(folder.control)) return { ...nothing, hashKey: folder.hashKey }
     const { measuredThroughput } = yield* Effect.promise(() => import("../store/control.ts"))
-    return { hashKey: folder.hashKey, measuredPerMinute: yield* measuredThroughput(folder, job), warnings: [] }
-  }).pipe(Effect.catch((error) => Effect.succeed({ hashKey: anyKey, measuredPerMinute: null, warnings: [error.message] })))
+    const measured = yield* Effect.timeoutOption(measuredThroughput(folder, job), measureFor)
+    const warnings = measured._tag === "Some" ? [] : [`${folder.control} is in use, so what the last run measured isn't known here.`]
+    return { hashKey: folder.hashKey, measuredPerMinute: Option.getOrNull(measured), warnings }
+  }).pipe(Effect.catch((error) => Effect.succeed({ ...nothing, warnings: [error.message] })))
 })
 
 const nextFiresOf = Effect.fnUntraced(function* ({ schedule }: Plan) {

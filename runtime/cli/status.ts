@@ -3,6 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 
 import type { RunNow } from "../store/read-run-status.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
@@ -34,12 +35,12 @@ export const status = verb(
       const found = yield* Effect.forEach(names, (name) => readRunStatus(folder.run(name), name), { concurrency: 1 })
       return found.flatMap((seen) => (seen !== null && (Option.isSome(run) || seen.status !== "done") ? [seen] : []))
     })
-    let seen = yield* look
-    while (watch && !json && seen.some((each) => each.status === "running")) {
-      process.stderr.write(`${seen.map(statusText).join("\n")}\n`)
-      yield* Effect.sleep(lookEvery)
-      seen = yield* look
-    }
+    const show = (seen: ReadonlyArray<RunNow>) => Effect.sync(() => void process.stderr.write(`${seen.map(statusText).join("\n")}\n`))
+    const untilEnded = look.pipe(
+      Effect.tap((seen) => (json ? Effect.void : show(seen))),
+      Effect.repeat({ schedule: Schedule.spaced(lookEvery), until: (seen) => !seen.some((each) => each.status === "running") })
+    )
+    const seen = yield* watch ? untilEnded : look
     if (Option.isSome(run) && seen.length === 0) return yield* new RunNotFound({ run: run.value, state: folder.root })
     return { json: Option.isSome(run) ? seen[0] : seen, text: seen.length === 0 ? "Nothing runs or waits. `runtime runs` lists what has." : seen.map(statusText).join("\n") }
   })

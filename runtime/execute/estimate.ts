@@ -15,8 +15,8 @@ export interface InputEstimate {
   readonly items: number
   readonly rejected: number
   readonly rowsRead: number
-  /** Bodies that the payload copies. */
-  readonly bytes: number
+  /** Bodies that the payload copies; null where no row was read in time. */
+  readonly bytes: number | null
 }
 
 export interface PartitionEstimate {
@@ -28,7 +28,7 @@ export interface PartitionEstimate {
 }
 
 export interface Estimate {
-  /** Null where the input wasn't read. */
+  /** Null where the input wasn't read, or gave no row in time. */
   readonly input: InputEstimate | null
   readonly partitions: PartitionEstimate | null
   readonly throughput: Throughput
@@ -67,7 +67,7 @@ export const estimate = (options: EstimateOptions): Estimate => {
     throughput,
     workers: { minimum, start: workersOf(minimum) },
     checkpointsPerItem,
-    diskBytes: input === null ? null : Math.ceil(spareDisk * (input.bytes + input.items * checkpointsPerItem * checkpointBytes)),
+    diskBytes: input === null ? null : diskOf(input, checkpointsPerItem),
     priceUsd: estimateUsd(plan)
   }
 }
@@ -78,17 +78,24 @@ const scaleOf = ({ items, rejections, rowsTotal }: Sample): number => {
   return rowsTotal === null || read === 0 ? 1 : rowsTotal / read
 }
 
-const inputOf = (sample: Sample): InputEstimate => {
+const inputOf = (sample: Sample): InputEstimate | null => {
   const { items, rejections, rowsTotal, isWhole } = sample
+  const rowsRead = items.length + rejections.length
+  const precision = isWhole ? "exact" : rowsTotal === null ? "at least" : "about"
+  // None was read in time. Where they could be counted: a source rejects few.
+  if (rowsRead === 0 && !isWhole) return rowsTotal === null ? null : { precision, items: rowsTotal, rejected: 0, rowsRead, bytes: null }
   const scale = scaleOf(sample)
   return {
-    precision: isWhole ? "exact" : rowsTotal === null ? "at least" : "about",
+    precision,
     items: Math.round(items.length * scale),
     rejected: Math.round(rejections.length * scale),
-    rowsRead: items.length + rejections.length,
+    rowsRead,
     bytes: Math.round(items.reduce((sum, { bytes }) => sum + bytes, 0) * scale)
   }
 }
+
+const diskOf = ({ bytes, items }: InputEstimate, checkpointsPerItem: number): number | null =>
+  bytes === null ? null : Math.ceil(spareDisk * (bytes + items * checkpointsPerItem * checkpointBytes))
 
 const partitionsOf = ({ plan, graph, hashKey }: EstimateOptions, sample: Sample, { itemsPerMinute }: Throughput): PartitionEstimate => {
   const { definition, name } = graph.partition

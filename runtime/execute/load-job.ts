@@ -76,7 +76,7 @@ const versionOf = (module: string, files: ReadonlySet<string>): string => {
   const digest = createHash("sha256")
   const root = path.dirname(module)
   const content = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex")
-  for (const file of [...files].sort()) digest.update(`${path.relative(root, file)} ${content(file)}\n`)
+  for (const file of [...files].toSorted()) digest.update(`${path.relative(root, file)} ${content(file)}\n`)
   const lock = lockfileOf(root)
   if (lock !== null) digest.update(`lock ${content(lock)}\n`)
   return digest.digest("hex").slice(0, 12)

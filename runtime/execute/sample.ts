@@ -55,8 +55,7 @@ export const sampleSource = Effect.fn("Plan.sample")(function* (
     .pipe(Effect.provideContext(services))
   const { rows, last } = reading
   if (ended._tag === "Some" && !reading.isFull) return { ...reading.sample, rowsTotal: rows, isWhole: true }
-  if (last === null) return { ...reading.sample, rowsTotal: null, isWhole: false }
-  const counted = yield* countRows(definition, context, { rows, place: last }).pipe(
+  const counted = yield* countRows(definition, context, last === null ? null : { rows, place: last }).pipe(
     Effect.timeoutOption(readFor),
     Effect.catch(() => Effect.succeedNone)
   )

@@ -17,9 +17,13 @@ export interface ReadSoFar {
 
 /**
  * Counts what DuckDB can count and what is one file a row; rows of text are reckoned from the bytes read so far. Null where nothing
- * tells: an Effect Stream, a query that can't be counted.
+ * tells: an Effect Stream, text of which no row was read.
  */
-export const countRows = Effect.fn("Source.countRows")(function* (definition: SourceDefinition, context: RunContext, soFar: ReadSoFar) {
+export const countRows = Effect.fn("Source.countRows")(function* (
+  definition: SourceDefinition,
+  context: RunContext,
+  soFar: ReadSoFar | null
+) {
   const { format } = definition
   const location: unknown = typeof definition.location === "function" ? definition.location(context) : definition.location
   if (format === "stream") return null
@@ -30,7 +34,7 @@ export const countRows = Effect.fn("Source.countRows")(function* (definition: So
     return yield* countedByDuck(
       `from read_parquet([${files.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ")}], union_by_name = true)`
     )
-  return yield* Effect.promise(() => reckoned(files, soFar))
+  return soFar === null ? null : yield* Effect.promise(() => reckoned(files, soFar))
 })
 
 /** Of the author's own query, by the engine that reads it. Of Parquet it needs the footers alone. */

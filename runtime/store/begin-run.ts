@@ -9,7 +9,16 @@ import { countDispositions } from "./read-ledger.ts"
 
 type Db = Kysely<LedgerTables>
 
-export const insertRun = async (db: Db, start: RunStart): Promise<void> => {
+/** The run's row; its first session inserts it. */
+export const findOrInsertRun = async (db: Db, start: RunStart) => {
+  const rows = db.selectFrom("state.run").selectAll()
+  const found = await rows.executeTakeFirst()
+  if (found !== undefined) return found
+  await insertRun(db, start)
+  return rows.executeTakeFirstOrThrow()
+}
+
+const insertRun = async (db: Db, start: RunStart): Promise<void> => {
   // The run's row comes last: without it the run has not begun, and whatever a kill left before it is written again.
   await db.deleteFrom("payload.params").execute()
   await db.insertInto("payload.params").values({ params: start.params }).execute()
@@ -45,14 +54,24 @@ export const insertRun = async (db: Db, start: RunStart): Promise<void> => {
 
 /** A manifest that was never sealed cost nothing: it is built anew. */
 export const clearManifest = async (db: Db): Promise<void> => {
-  for (const table of ["state.manifest", "state.rejections", "state.partitions", "payload.items", "payload.rejected_rows", "payload.labels"] as const) {
+  for (const table of [
+    "state.manifest",
+    "state.rejections",
+    "state.partitions",
+    "payload.items",
+    "payload.rejected_rows",
+    "payload.labels"
+  ] as const) {
     await db.deleteFrom(table).execute()
   }
 }
 
 /** The payload is committed first, so a kill between the two leaves rows that no checkpoint claims. Returns the last whole commit. */
 export const undoHalfCommit = async (db: Db): Promise<number> => {
-  const { last } = await db.selectFrom("state.commits").select(({ fn }) => fn.max("commit_no").as("last")).executeTakeFirstOrThrow()
+  const { last } = await db
+    .selectFrom("state.commits")
+    .select(({ fn }) => fn.max("commit_no").as("last"))
+    .executeTakeFirstOrThrow()
   const whole = last ?? 0
   await db.deleteFrom("payload.answers").where("commit_no", ">", whole).execute()
   await db.deleteFrom("payload.problems").where("commit_no", ">", whole).execute()
@@ -60,7 +79,10 @@ export const undoHalfCommit = async (db: Db): Promise<number> => {
 }
 
 export const insertSession = async (db: Db, { codeVersion, planDigest, pid }: SessionStart): Promise<number> => {
-  const { last } = await db.selectFrom("state.sessions").select(({ fn }) => fn.max("session").as("last")).executeTakeFirstOrThrow()
+  const { last } = await db
+    .selectFrom("state.sessions")
+    .select(({ fn }) => fn.max("session").as("last"))
+    .executeTakeFirstOrThrow()
   const session = (last ?? 0) + 1
   await db
     .insertInto("state.sessions")
@@ -85,8 +107,14 @@ export const countLostAnswers = async (db: Db, commit: number): Promise<number> 
 
 /** What earlier sessions made durable. */
 export const readBefore = async (db: Db, plan: Plan) => {
-  const { manifest } = await db.selectFrom("state.manifest").select(({ fn }) => fn.countAll<number>().as("manifest")).executeTakeFirstOrThrow()
-  const { spent } = await db.selectFrom("state.attempts").select(({ fn }) => fn.sum<number | null>("cost_usd").as("spent")).executeTakeFirstOrThrow()
+  const { manifest } = await db
+    .selectFrom("state.manifest")
+    .select(({ fn }) => fn.countAll<number>().as("manifest"))
+    .executeTakeFirstOrThrow()
+  const { spent } = await db
+    .selectFrom("state.attempts")
+    .select(({ fn }) => fn.sum<number | null>("cost_usd").as("spent"))
+    .executeTakeFirstOrThrow()
   return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), spentUsd: spent ?? 0 }
 }
 
@@ -94,7 +122,15 @@ export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRec
   const rows = await db
     .selectFrom("state.partitions as place")
     .leftJoin("payload.labels as named", "named.partition_no", "place.partition_no")
-    .select(["place.partition_no as partition", "named.label", "place.first_seq as firstSeq", "place.last_seq as lastSeq", "place.items", "place.weight", "place.status"])
+    .select([
+      "place.partition_no as partition",
+      "named.label",
+      "place.first_seq as firstSeq",
+      "place.last_seq as lastSeq",
+      "place.items",
+      "place.weight",
+      "place.status"
+    ])
     .orderBy("place.partition_no")
     .execute()
   return rows.map(({ status, ...row }) => ({ ...row, isDone: status === "done" }))

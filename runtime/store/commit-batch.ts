@@ -1,11 +1,9 @@
 /** What one group commit writes: settlements turned into columns. */
 import * as DuckDb from "@duckdb/node-api"
-import * as Effect from "effect/Effect"
 
 import { instant, RowBuffer, target } from "./append.ts"
 import { Batch } from "./batch.ts"
 import type { Settlement, Variant } from "./ledger.ts"
-import { storeError, type StoreError } from "./store-error.ts"
 
 const { BIGINT, DOUBLE, INTEGER, TIMESTAMPTZ, VARCHAR } = DuckDb
 
@@ -14,12 +12,40 @@ const targets = {
   answers: target("payload", "answers", BIGINT, VARCHAR, INTEGER, INTEGER, VARCHAR, VARCHAR, BIGINT),
   problems: target("payload", "problems", BIGINT, VARCHAR, INTEGER, VARCHAR, VARCHAR, VARCHAR, BIGINT),
   attempts: target(
-    "state", "attempts",
-    BIGINT, VARCHAR, INTEGER, INTEGER, VARCHAR, VARCHAR, TIMESTAMPTZ, INTEGER, BIGINT, BIGINT, DOUBLE, DOUBLE, INTEGER, BIGINT
+    "state",
+    "attempts",
+    BIGINT,
+    VARCHAR,
+    INTEGER,
+    INTEGER,
+    VARCHAR,
+    VARCHAR,
+    TIMESTAMPTZ,
+    INTEGER,
+    BIGINT,
+    BIGINT,
+    DOUBLE,
+    DOUBLE,
+    INTEGER,
+    BIGINT
   ),
   checkpoints: target(
-    "state", "checkpoints",
-    BIGINT, VARCHAR, VARCHAR, INTEGER, INTEGER, VARCHAR, VARCHAR, VARCHAR, VARCHAR, INTEGER, VARCHAR, TIMESTAMPTZ, INTEGER, BIGINT
+    "state",
+    "checkpoints",
+    BIGINT,
+    VARCHAR,
+    VARCHAR,
+    INTEGER,
+    INTEGER,
+    VARCHAR,
+    VARCHAR,
+    VARCHAR,
+    VARCHAR,
+    INTEGER,
+    VARCHAR,
+    TIMESTAMPTZ,
+    INTEGER,
+    BIGINT
   ),
   deadLetters: target("state", "dead_letters", ...stopped),
   reviews: target("state", "reviews", ...stopped),
@@ -45,7 +71,8 @@ export class Variants {
     if (known !== undefined) return known
     const key = keyOf(variant)
     const number = this.#byKey.get(key) ?? this.#byKey.size + 1
-    if (!this.#byKey.has(key)) batch.variants.push(number, variant.step, variant.model, variant.modelVersion, variant.promptVersion, variant.codeVersion)
+    if (!this.#byKey.has(key))
+      batch.variants.push(number, variant.step, variant.model, variant.modelVersion, variant.promptVersion, variant.codeVersion)
     if (!this.#prompts.has(promptKeyOf(variant))) batch.prompts.push(variant.promptVersion, variant.step, variant.shape)
     this.#byKey.set(key, number)
     this.#prompts.add(promptKeyOf(variant))
@@ -84,16 +111,45 @@ export class CommitBatch extends Batch {
     const at = instant(settlement.completedAt)
     const numberOf = (variant: Variant): number => this.#variantNumbers.numberOf(variant, this)
     const { itemId, partition, worker } = settlement
-    for (const { step, attempt, variant, output, raw } of settlement.answers) this.answers.push(seq, step, attempt, numberOf(variant), output, raw, commit)
-    for (const { step, attempt, code, message, raw } of settlement.problems) this.problems.push(seq, step, attempt, code, message, raw, commit)
+    for (const { step, attempt, variant, output, raw } of settlement.answers)
+      this.answers.push(seq, step, attempt, numberOf(variant), output, raw, commit)
+    for (const { step, attempt, code, message, raw } of settlement.problems)
+      this.problems.push(seq, step, attempt, code, message, raw, commit)
     for (const call of settlement.attempts) {
       this.attempts.push(
-        seq, itemId, call.attempt, numberOf(call.variant), call.outcome, call.requestDigest, instant(call.startedAt), call.ms,
-        BigInt(call.inputTokens), BigInt(call.outputTokens), call.costUsd, call.confidence, this.#session, commit
+        seq,
+        itemId,
+        call.attempt,
+        numberOf(call.variant),
+        call.outcome,
+        call.requestDigest,
+        instant(call.startedAt),
+        call.ms,
+        BigInt(call.inputTokens),
+        BigInt(call.outputTokens),
+        call.costUsd,
+        call.confidence,
+        this.#session,
+        commit
       )
     }
     for (const { step, status, disposition, code, rule, attempts, answerStep } of settlement.checkpoints) {
-      this.checkpoints.push(seq, itemId, step, partition, worker, status, disposition, code, rule, attempts, answerStep, at, this.#session, commit)
+      this.checkpoints.push(
+        seq,
+        itemId,
+        step,
+        partition,
+        worker,
+        status,
+        disposition,
+        code,
+        rule,
+        attempts,
+        answerStep,
+        at,
+        this.#session,
+        commit
+      )
     }
     for (const { kind, step, code, rule, attempts } of settlement.stops) {
       const rows = kind === "dead" ? this.deadLetters : this.reviews
@@ -108,36 +164,5 @@ export class CommitBatch extends Batch {
   }
   get stateRows(): ReadonlyArray<RowBuffer> {
     return [this.variants, this.prompts, this.attempts, this.checkpoints, this.deadLetters, this.reviews, this.flags]
-  }
-}
-
-/** Makes a batch durable: the payload's half, then the state's. Nothing else may use `writer` meanwhile. */
-export const writeBatch = (writer: DuckDb.DuckDBConnection, batch: CommitBatch): Effect.Effect<void, StoreError> =>
-  Effect.uninterruptible(Effect.tryPromise({ try: () => writeHalves(writer, batch), catch: (cause) => storeError("committing results", cause) }))
-
-const writeHalves = async (writer: DuckDb.DuckDBConnection, batch: CommitBatch): Promise<void> => {
-  const { number, settlements, payloadRows, stateRows } = batch
-  const isRepeated = batch.tries++ > 0
-  if (!batch.isPayloadDone) {
-    const inPayload = `select 1 from payload.answers where commit_no = ${number} union all select 1 from payload.problems where commit_no = ${number} limit 1`
-    if (payloadRows.some(({ rows }) => rows > 0) && !(isRepeated && (await finds(writer, inPayload)))) await inTransaction(writer, payloadRows)
-    batch.isPayloadDone = true
-  }
-  if (isRepeated && (await finds(writer, `select 1 from state.commits where commit_no = ${number}`))) return
-  await inTransaction(writer, stateRows, `insert into state.commits values (${number}, now(), ${settlements})`)
-}
-
-/** A commit may be durable although it failed: when DuckDB can't write the checkpoint that it does after it. */
-const finds = async (writer: DuckDb.DuckDBConnection, query: string): Promise<boolean> => (await writer.runAndReadAll(query)).currentRowCount > 0
-
-const inTransaction = async (writer: DuckDb.DuckDBConnection, tables: ReadonlyArray<RowBuffer>, ...statements: ReadonlyArray<string>): Promise<void> => {
-  await writer.run("begin")
-  try {
-    for (const rows of tables) await rows.appendTo(writer)
-    for (const statement of statements) await writer.run(statement)
-    await writer.run("commit")
-  } catch (error) {
-    await writer.run("rollback").catch(() => undefined)
-    throw error
   }
 }

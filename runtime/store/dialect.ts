@@ -21,11 +21,14 @@ export const toPlain = (value: unknown): unknown => {
   if (value === null || value === undefined) return null
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value
   if (typeof value !== "object") return value
-  if (value instanceof DuckDb.DuckDBTimestampValue || value instanceof DuckDb.DuckDBTimestampTZValue) return new Date(Number(value.micros / 1000n))
+  if (value instanceof DuckDb.DuckDBTimestampValue || value instanceof DuckDb.DuckDBTimestampTZValue)
+    return new Date(Number(value.micros / 1000n))
   if (value instanceof DuckDb.DuckDBBlobValue) return value.bytes
   if (value instanceof DuckDb.DuckDBListValue || value instanceof DuckDb.DuckDBArrayValue) return value.items.map(toPlain)
-  if (value instanceof DuckDb.DuckDBStructValue) return Object.fromEntries(Object.entries(value.entries).map(([name, entry]) => [name, toPlain(entry)]))
-  if (value instanceof DuckDb.DuckDBMapValue) return Object.fromEntries(value.entries.map(({ key, value: entry }) => [String(toPlain(key)), toPlain(entry)]))
+  if (value instanceof DuckDb.DuckDBStructValue)
+    return Object.fromEntries(Object.entries(value.entries).map(([name, entry]) => [name, toPlain(entry)]))
+  if (value instanceof DuckDb.DuckDBMapValue)
+    return Object.fromEntries(value.entries.map(({ key, value: entry }) => [String(toPlain(key)), toPlain(entry)]))
   return String(value)
 }
 
@@ -48,7 +51,8 @@ const bind = (parameters: ReadonlyArray<unknown>): Bound => {
 const bindOne = (parameter: unknown): readonly [DuckDb.DuckDBValue, DuckDb.DuckDBType | undefined] => {
   if (parameter === undefined || parameter === null) return [null, undefined]
   if (typeof parameter === "bigint") return [parameter, DuckDb.BIGINT]
-  if (typeof parameter === "number") return Number.isSafeInteger(parameter) ? [BigInt(parameter), DuckDb.BIGINT] : [parameter, DuckDb.DOUBLE]
+  if (typeof parameter === "number")
+    return Number.isSafeInteger(parameter) ? [BigInt(parameter), DuckDb.BIGINT] : [parameter, DuckDb.DOUBLE]
   if (parameter instanceof Date) return [DuckDb.timestampTZValue(BigInt(parameter.getTime()) * 1000n), DuckDb.TIMESTAMPTZ]
   if (typeof parameter === "string" || typeof parameter === "boolean") return [parameter, undefined]
   return [JSON.stringify(parameter), undefined]

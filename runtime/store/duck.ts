@@ -43,7 +43,9 @@ export interface Duck<Tables> {
 }
 
 /** Opens an in-memory instance and attaches files to it: one memory limit, and joins across files. */
-export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckOptions): Effect.fn.Return<Duck<Tables>, StoreError, Scope.Scope> {
+export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
+  options: DuckOptions
+): Effect.fn.Return<Duck<Tables>, StoreError, Scope.Scope> {
   const settings: Record<string, string> = {
     memory_limit: `${options.memoryMb ?? 400}MB`,
     threads: "2",
@@ -51,7 +53,10 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckO
     ...(options.tempDirectory === undefined ? {} : { temp_directory: options.tempDirectory })
   }
   const instance = yield* Effect.acquireRelease(
-    Effect.tryPromise({ try: () => DuckDb.DuckDBInstance.create(":memory:", settings), catch: (cause) => storeError("opening DuckDB", cause) }),
+    Effect.tryPromise({
+      try: () => DuckDb.DuckDBInstance.create(":memory:", settings),
+      catch: (cause) => storeError("opening DuckDB", cause)
+    }),
     (open) => Effect.sync(() => open.closeSync())
   )
   const writer = yield* Effect.acquireRelease(
@@ -74,7 +79,11 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckO
       Effect.andThen(
         // It may be gone already; and as it goes it may fail to write a checkpoint once more.
         Effect.ignore(runOn(writer, `detaching ${name}`, [`detach ${name}`])),
-        Effect.forEach(options.attach.filter((attachment) => attachment.name === name), (attachment) => attach(writer, attachment), { discard: true })
+        Effect.forEach(
+          options.attach.filter((attachment) => attachment.name === name),
+          (attachment) => attach(writer, attachment),
+          { discard: true }
+        )
       )
   }
 })
@@ -83,10 +92,12 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(options: DuckO
 const settled = <A>(doing: string, query: () => Promise<A>): Effect.Effect<A, StoreError> =>
   Effect.callback<A, StoreError>((resume) => {
     const stop = new AbortController()
-    const running = abortedBy.run(stop.signal, async () => query()).then(
-      (value) => resume(Effect.succeed(value)),
-      (cause: unknown) => resume(Effect.fail(storeError(doing, cause)))
-    )
+    const running = abortedBy
+      .run(stop.signal, async () => query())
+      .then(
+        (value) => resume(Effect.succeed(value)),
+        (cause: unknown) => resume(Effect.fail(storeError(doing, cause)))
+      )
     return Effect.promise(() => {
       stop.abort()
       return running
@@ -100,7 +111,11 @@ const attach = (writer: DuckDb.DuckDBConnection, { name, path, readOnly }: Attac
   return Effect.catchIf(once, isMendable, (error) => Effect.andThen(mendWal(path, error), once))
 }
 
-const runOn = (connection: DuckDb.DuckDBConnection, doing: string, statements: ReadonlyArray<string | CompiledQuery>): Effect.Effect<void, StoreError> =>
+const runOn = (
+  connection: DuckDb.DuckDBConnection,
+  doing: string,
+  statements: ReadonlyArray<string | CompiledQuery>
+): Effect.Effect<void, StoreError> =>
   settled(doing, async () => {
     for (const statement of statements) {
       if (typeof statement === "string") await connection.run(statement)

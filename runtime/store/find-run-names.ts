@@ -7,5 +7,5 @@ export const findRunNames = (folder: StateFolder): ReadonlyArray<string> =>
   readdirSync(folder.runs, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
-    .sort()
-    .reverse()
+    .toSorted()
+    .toReversed()

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 import type { Batch } from "./batch.ts"
-import { noDispositions, type Settlement } from "./ledger.ts"
+import { addDispositions, noDispositions, type Settlement } from "./ledger.ts"
 import type { Patience } from "./patience.ts"
 import type { Disposition } from "./state-tables.ts"
 import { storeError, type StoreError } from "./store-error.ts"
@@ -41,7 +41,7 @@ export class GroupCommit<B extends Batch> {
   #failure: StoreError | null = null
   readonly #settled = new Map<number, { from: number; to: number }>()
   /** Counts of what is durable since this session began. */
-  readonly dispositions: Record<Disposition, number> = { ...noDispositions }
+  dispositions: Readonly<Record<Disposition, number>> = noDispositions
   spentUsd = 0
 
   /** Starts the committer; at the scope's end it commits what is left, unless the disk refuses. */
@@ -72,7 +72,11 @@ export class GroupCommit<B extends Batch> {
   readonly settle = (settlement: Settlement): Effect.Effect<void, StoreError> =>
     Effect.suspend(() => {
       if (this.#failure !== null) return Effect.fail(this.#failure)
-      if (this.#isFull) return Effect.andThen(this.#done.until(() => !this.#isFull || this.#failure !== null), this.settle(settlement))
+      if (this.#isFull)
+        return Effect.andThen(
+          this.#done.until(() => !this.#isFull || this.#failure !== null),
+          this.settle(settlement)
+        )
       this.#filling.add(settlement)
       this.#remember(settlement)
       this.#work.wake()
@@ -86,7 +90,10 @@ export class GroupCommit<B extends Batch> {
     this.#hurry = Math.max(this.#hurry, last)
     this.#due.wake()
     const waited = this.#done.until(() => this.#durable >= last || this.#failure !== null)
-    return Effect.andThen(waited, Effect.suspend(() => (this.#failure === null || this.#durable >= last ? Effect.void : Effect.fail(this.#failure))))
+    return Effect.andThen(
+      waited,
+      Effect.suspend(() => (this.#failure === null || this.#durable >= last ? Effect.void : Effect.fail(this.#failure)))
+    )
   })
 
   get #isFull(): boolean {
@@ -109,7 +116,8 @@ export class GroupCommit<B extends Batch> {
     Effect.forever,
     Effect.onExit((exit) =>
       Effect.sync(() => {
-        this.#failure ??= Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? storeError("committing", Cause.squash(exit.cause)) : null
+        this.#failure ??=
+          Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? storeError("committing", Cause.squash(exit.cause)) : null
         this.#done.wake()
       })
     )
@@ -117,7 +125,11 @@ export class GroupCommit<B extends Batch> {
 
   readonly #nextCommit = Effect.gen({ self: this }, function* () {
     yield* this.#work.until(() => this.#filling.settlements > 0)
-    if (!this.#isDue) yield* Effect.raceFirst(this.#due.until(() => this.#isDue), Effect.sleep(lingerMs))
+    if (!this.#isDue)
+      yield* Effect.raceFirst(
+        this.#due.until(() => this.#isDue),
+        Effect.sleep(lingerMs)
+      )
     yield* this.#options.patience.waitOut(this.#commit(this.#nextBatch()))
   })
 
@@ -137,16 +149,19 @@ export class GroupCommit<B extends Batch> {
 
   /** Written and counted as one: an interruption between the two would write the batch again. */
   #commit(batch: B): Effect.Effect<void, StoreError> {
-    return Effect.uninterruptible(Effect.andThen(this.#options.write(batch), Effect.sync(() => this.#settle(batch))))
+    return Effect.uninterruptible(
+      Effect.andThen(
+        this.#options.write(batch),
+        Effect.sync(() => this.#settle(batch))
+      )
+    )
   }
 
   #settle(batch: B): void {
-    for (const disposition of dispositionNames) this.dispositions[disposition] += batch.finished[disposition]
+    this.dispositions = addDispositions(this.dispositions, batch.finished)
     this.spentUsd += batch.spentUsd
     this.#durable = batch.number
     this.#committing = null
     this.#done.wake()
   }
 }
-
-const dispositionNames: ReadonlyArray<Disposition> = ["delivered", "skipped", "held", "review", "dead"]

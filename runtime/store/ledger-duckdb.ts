@@ -4,41 +4,53 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { sql, type CompiledQuery } from "kysely"
+import type { CompiledQuery } from "kysely"
 
-import { canonicalJson, type Plan } from "../../dsl/index.ts"
-import { clearManifest, insertRun, insertSession, readBefore, readPartitions, readVariants, undoHalfCommit } from "./begin-run.ts"
-import { Variants } from "./commit-batch.ts"
+import { canonicalJson } from "../../dsl/index.ts"
+import {
+  clearManifest,
+  countLostAnswers,
+  findOrInsertRun,
+  insertSession,
+  readBefore,
+  readPartitions,
+  readVariants,
+  undoHalfCommit
+} from "./begin-run.ts"
+import { CommitBatch, Variants } from "./commit-batch.ts"
 import { openDuck, type Duck } from "./duck.ts"
+import { endRun, replaceReport, replaceSummary } from "./end-run.ts"
 import { GroupCommit } from "./group-commit.ts"
-import { Ledger, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
+import { addDispositions, countItems, Ledger, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { migrate } from "./migrate.ts"
+import { OpenRun, type DuckLedgerOptions, type Exclusively } from "./open-run.ts"
 import { payloadMigrations } from "./payload-tables.ts"
 import { defineAggregateViews, readCompleteness, readPending, readStepRows } from "./read-ledger.ts"
 import { ManifestStage } from "./stage-manifest.ts"
-import { makeRunFolder, removeFiles, type RunFolder } from "./state-folder.ts"
-import { stateMigrations, type Disposition } from "./state-tables.ts"
-import { storeError, type StoreError } from "./store-error.ts"
+import { filesOf, makeRunFolder, removeFiles } from "./state-folder.ts"
+import { stateMigrations } from "./state-tables.ts"
+import { StoreError, storeError } from "./store-error.ts"
+import { writeBatch } from "./write-batch.ts"
 
-export interface DuckLedgerOptions {
-  readonly folder: RunFolder
-  readonly plan: Plan
-  readonly hashKey: (key: string) => Buffer
-  readonly memoryMb?: number
-}
+export type { DuckLedgerOptions } from "./open-run.ts"
 
 /** The ledger, and the open files beneath it for the publisher, which reads what is committed. */
 export interface DuckLedger extends LedgerShape {
   readonly duck: Duck<LedgerTables>
   /** Serialises with the ledger's own writes. */
-  readonly exclusively: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly exclusively: Exclusively
 }
 
 /** Opens the files; fails with reason `held` while another process has them. */
-export const openDuckLedger = Effect.fn("Ledger.open")(function* (options: DuckLedgerOptions): Effect.fn.Return<DuckLedger, StoreError, Scope.Scope> {
+export const openDuckLedger = Effect.fn("Ledger.open")(function* (
+  options: DuckLedgerOptions
+): Effect.fn.Return<DuckLedger, StoreError, Scope.Scope> {
   const { folder } = options
   yield* makeRunFolder(folder)
+  let isHeld = false
+  // Added before the files are opened, so that it comes after they are closed. What another process holds is left alone.
+  yield* Effect.addFinalizer(() => (isHeld ? removeFiles(folder.temp, ...filesOf(folder.staging)) : Effect.void))
   const duck: Duck<LedgerTables> = yield* openDuck({
     attach: [
       { name: "state", path: folder.state },
@@ -47,136 +59,161 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (options: DuckL
     tempDirectory: folder.temp,
     ...(options.memoryMb === undefined ? {} : { memoryMb: options.memoryMb })
   })
-  yield* Effect.addFinalizer(() => removeFiles(folder.temp, folder.staging, `${folder.staging}.wal`))
+  isHeld = true
   yield* migrate(duck, "state", folder.state, stateMigrations)
   yield* migrate(duck, "payload", folder.payload, payloadMigrations)
   const one = yield* Semaphore.make(1)
-  return yield* makeLedger(options, duck, one.withPermits(1))
+  const run = new OpenRun(options, duck, one.withPermits(1), yield* Effect.scope)
+  return {
+    duck,
+    exclusively: run.exclusively,
+    begin: beginOn(run),
+    ...manifestOn(run),
+    ...workOn(run),
+    ...resultsOn(run),
+    close: closeOn(run)
+  }
 })
 
-export const duckLedgerLayer = (options: DuckLedgerOptions): Layer.Layer<Ledger, StoreError> => Layer.effect(Ledger, openDuckLedger(options))
+export const duckLedgerLayer = (options: DuckLedgerOptions): Layer.Layer<Ledger, StoreError> =>
+  Layer.effect(Ledger, openDuckLedger(options))
 
-const makeLedger = Effect.fnUntraced(function* (options: DuckLedgerOptions, duck: Duck<LedgerTables>, exclusively: DuckLedger["exclusively"]) {
-  const { folder, plan, hashKey } = options
-  const scope = yield* Effect.scope
-  const { use } = duck
-  let commits: GroupCommit | undefined
-  let stage: ManifestStage | undefined
-  let isFresh = true
-  const before = { manifest: 0, dispositions: { ...noDispositions }, spentUsd: 0 }
-  const session = { number: 0 }
-
-  /** One short transaction of the ledger's own, between two group commits. */
-  const transaction = (doing: string, ...statements: ReadonlyArray<string | CompiledQuery>) =>
-    exclusively(Effect.uninterruptible(duck.run(doing, "begin", ...statements, "commit"))).pipe(
-      Effect.tapError(() => Effect.ignore(duck.run("rolling back", "rollback")))
-    )
-  const running = Effect.suspend(() => (commits === undefined ? Effect.die(new Error("The ledger has not begun a run")) : Effect.succeed(commits)))
-  const staging = Effect.suspend(() => {
-    if (stage !== undefined) return Effect.succeed(stage)
-    const opened = (stage = new ManifestStage(duck, hashKey))
-    return Effect.as(use("building the manifest", () => opened.open(folder.staging)), opened)
-  })
-
-  const begin: LedgerShape["begin"] = Effect.fn("Ledger.begin")(function* (start, sessionStart) {
-    yield* removeFiles(folder.staging, `${folder.staging}.wal`)
-    const existing = yield* use("reading the run", (db) => db.selectFrom("state.run").selectAll().executeTakeFirst())
-    if (existing === undefined) yield* use("beginning the run", (db) => insertRun(db, start))
-    const sealed = existing !== undefined && existing.sealed_at !== null
+const beginOn = (run: OpenRun): LedgerShape["begin"] =>
+  Effect.fn("Ledger.begin")(function* (start, session) {
+    const { folder, plan } = run.options
+    const { use } = run.duck
+    yield* removeFiles(...filesOf(folder.staging))
+    const { sealed_at, created_at, item_limit } = yield* use("beginning the run", (db) => findOrInsertRun(db, start))
+    const sealed = sealed_at !== null
     if (!sealed) yield* use("clearing a manifest that was never sealed", clearManifest)
-    const last = yield* use("undoing what was half committed", undoHalfCommit)
-    session.number = yield* use("beginning a session", (db) => insertSession(db, sessionStart))
-    yield* use("beginning a session", (db) => db.updateTable("state.run").set({ status: sealed ? "running" : "preparing", plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute())
-    const variants = new Variants()
-    for (const { variant, ...of } of yield* use("reading variants", readVariants)) variants.know(variant, of)
-    isFresh = last === 0
-    Object.assign(before, yield* use("counting what is done", (db) => readBefore(db, plan)))
-    commits = yield* GroupCommit.make({ writer: duck.writer, session: session.number, lastCommit: last, variants, exclusively }).pipe(
-      Effect.provideService(Scope.Scope, scope)
+    const lastCommit = yield* use("undoing what was half committed", undoHalfCommit)
+    yield* refuseOtherPayload(run, lastCommit)
+    run.session = yield* use("beginning a session", (db) => insertSession(db, session))
+    const status = sealed ? "running" : "preparing"
+    yield* use("beginning a session", (db) =>
+      db.updateTable("state.run").set({ status, plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute()
     )
-    const createdAt = existing?.created_at ?? (yield* use("reading the run", (db) => db.selectFrom("state.run").select("created_at").executeTakeFirstOrThrow())).created_at
-    const itemLimit = existing === undefined ? start.itemLimit : existing.item_limit
-    const record: RunRecord = { ...start, itemLimit, status: sealed ? "running" : "preparing", sealed, session: session.number, createdAt }
+    run.isFresh = lastCommit === 0
+    run.before = yield* use("counting what is done", (db) => readBefore(db, plan))
+    yield* startCommits(run, lastCommit)
+    const record: RunRecord = { ...start, itemLimit: item_limit, status, sealed, session: run.session, createdAt: created_at }
     return record
   })
 
-  const ledger: DuckLedger = {
-    duck,
-    exclusively,
-    begin,
-    stage: (items, rejections) => Effect.flatMap(staging, (open) => use("building the manifest", () => open.add(items, rejections))),
+/** A payload that was deleted, or came from a backup, would leave the run with checkpoints that stand on nothing. */
+const refuseOtherPayload = Effect.fnUntraced(function* (
+  { duck, options }: OpenRun,
+  lastCommit: number
+): Effect.fn.Return<void, StoreError> {
+  const lost = yield* duck.use("checking the payload", (db) => countLostAnswers(db, lastCommit))
+  const detail = `${lost} answers that the run's checkpoints stand on are not in it`
+  if (lost > 0) return yield* new StoreError({ reason: "broken", path: options.folder.payload, detail, holderPid: null })
+})
+
+const startCommits = Effect.fnUntraced(function* (run: OpenRun, lastCommit: number): Effect.fn.Return<void, StoreError> {
+  const { duck, exclusively, patience, scope } = run
+  const variants = new Variants()
+  for (const { variant, ...of } of yield* duck.use("reading variants", readVariants)) variants.know(variant, of)
+  const open = (number: number): CommitBatch => new CommitBatch(number, run.session, variants)
+  const write = (batch: CommitBatch): Effect.Effect<void, StoreError> => exclusively(writeBatch(duck.writer, batch))
+  run.commits = yield* Effect.provideService(GroupCommit.make({ open, write, lastCommit, patience }), Scope.Scope, scope)
+})
+
+const manifestOn = (run: OpenRun): Pick<LedgerShape, "stage" | "seal" | "partitions" | "lease" | "finish"> => {
+  const { duck, options, patience } = run
+  const { staging } = options.folder
+  let stage: ManifestStage | null = null
+  const opened = Effect.suspend(() => {
+    if (stage !== null) return Effect.succeed(stage)
+    const opening = (stage = new ManifestStage(duck, options.hashKey))
+    return Effect.as(
+      duck.use("building the manifest", () => opening.open(staging)),
+      opening
+    )
+  })
+  return {
+    stage: (items, rejections) => Effect.flatMap(opened, (open) => duck.use("building the manifest", () => open.add(items, rejections))),
     seal: Effect.fn("Ledger.seal")(function* (layout) {
-      const open = yield* staging
-      const summary = yield* use("sealing the manifest", () => open.place(layout))
-      stage = undefined
-      yield* transaction("sealing the manifest", "update state.run set sealed_at = now(), status = 'running'")
-      yield* removeFiles(folder.staging, `${folder.staging}.wal`)
-      before.manifest = summary.items
+      const open = yield* opened
+      const summary = yield* duck.use("sealing the manifest", () => open.place(layout))
+      stage = null
+      yield* run.transaction("sealing the manifest", "update state.run set sealed_at = now(), status = 'running'")
+      yield* removeFiles(...filesOf(staging))
+      run.before = { ...run.before, manifest: summary.items }
       return summary
     }),
-    partitions: use("reading partitions", readPartitions),
-    lease: (partition, worker) =>
-      transaction(
-        "leasing a partition",
-        `update state.partitions set status = 'leased', epoch = epoch + 1, worker = ${worker}, leased_at = coalesce(leased_at, now()) where partition_no = ${partition}`
-      ),
-    finish: (partition) =>
-      Effect.andThen(
-        Effect.flatMap(running, (open) => open.flush),
-        transaction("finishing a partition", `update state.partitions set status = 'done', done_at = now() where partition_no = ${partition}`)
-      ),
-    pending: (from, to) => use("reading items", (db) => readPending(db, plan, from, to, isFresh)),
-    settle: (settlement) => (commits === undefined ? Effect.andThen(running, Effect.void) : commits.settle(settlement)),
-    flush: Effect.flatMap(running, (open) => open.flush),
+    partitions: duck.use("reading partitions", readPartitions),
+    lease: (partition, worker) => {
+      const leased = `status = 'leased', epoch = epoch + 1, worker = ${worker}, leased_at = coalesce(leased_at, now())`
+      return patience.waitOut(
+        run.transaction("leasing a partition", `update state.partitions set ${leased} where partition_no = ${partition}`)
+      )
+    },
+    finish: (partition) => {
+      const done = run.transaction(
+        "finishing a partition",
+        `update state.partitions set status = 'done', done_at = now() where partition_no = ${partition}`
+      )
+      return Effect.andThen(
+        Effect.flatMap(run.running, (commits) => commits.flush),
+        patience.waitOut(done)
+      )
+    }
+  }
+}
+
+const workOn = (run: OpenRun): Pick<LedgerShape, "pending" | "settle" | "flush" | "tally"> => {
+  const { duck, options, patience } = run
+  return {
+    pending: (from, to) =>
+      Effect.suspend(() => {
+        const isUntouched = run.isFresh && run.commits?.hasSettled(from, to) !== true
+        return patience.waitOut(duck.use("reading items", (db) => readPending(db, options.plan, from, to, isUntouched)))
+      }),
+    settle: (settlement) => (run.commits === null ? Effect.andThen(run.running, Effect.void) : run.commits.settle(settlement)),
+    flush: Effect.flatMap(run.running, (commits) => commits.flush),
     tally: Effect.sync(() => {
-      const dispositions = { ...before.dispositions }
-      for (const [disposition, items] of Object.entries(commits?.dispositions ?? {})) dispositions[disposition as Disposition] += items
-      const committed = Object.values(dispositions).reduce((sum, items) => sum + items, 0)
+      const { commits, before } = run
+      const dispositions = addDispositions(before.dispositions, commits?.dispositions ?? noDispositions)
+      const committed = countItems(dispositions)
+      const spentUsd = before.spentUsd + (commits?.spentUsd ?? 0)
       return {
         manifest: before.manifest,
         committed,
         inFlight: commits?.uncommitted ?? 0,
         dispositions,
-        spentUsd: before.spentUsd + (commits?.spentUsd ?? 0),
-        trouble: commits?.trouble ?? null
+        spentUsd,
+        trouble: patience.trouble
       }
-    }),
-    completeness: use("checking completeness", (db) => readCompleteness(db, plan)),
-    rows: (step) => Stream.fromAsyncIterable(readStepRows(duck.db, step), (cause) => storeError("reading answers", cause)),
-    query: (step, query) =>
-      use("running an aggregate's query", async (db) => {
-        await defineAggregateViews(db, plan, step)
-        // The types proved that `query` builds a select on these two views.
-        const built = query(db) as { readonly compile: () => CompiledQuery }
-        return (await db.executeQuery(built.compile())).rows
-      }),
-    saveSummary: (step, values) =>
-      use("saving an aggregate", async (db) => {
-        await db.deleteFrom("payload.summaries").where("step", "=", step).execute()
-        await db.insertInto("payload.summaries").values({ step, summary: canonicalJson(values) }).execute()
-      }),
-    saveReport: (step, text) =>
-      use("saving a report", async (db) => {
-        await db.deleteFrom("payload.reports").where("step", "=", step).execute()
-        await db.insertInto("payload.reports").values({ step, report: text }).execute()
-      }),
-    close: Effect.fn("Ledger.close")(function* (status, failure) {
-      const closing = status === "done" ? yield* ledger.completeness : null
-      const ended = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
-      yield* use("closing the run", (db) =>
-        db
-          .updateTable("state.run")
-          .set({
-            status,
-            failure,
-            ended_at: ended,
-            spent_usd: sql<number>`(select coalesce(sum(cost_usd), 0) from state.attempts)`,
-            ...(closing === null ? {} : { closing: canonicalJson(closing.dispositions) })
-          })
-          .execute()
-      )
-      yield* use("closing the session", (db) => db.updateTable("state.sessions").set({ ended_at: ended }).where("session", "=", session.number).execute())
     })
   }
-  return ledger
+}
+
+const resultsOn = ({
+  duck,
+  options,
+  patience
+}: OpenRun): Pick<LedgerShape, "completeness" | "rows" | "query" | "saveSummary" | "saveReport"> => ({
+  completeness: patience.waitOut(duck.use("checking completeness", (db) => readCompleteness(db, options.plan))),
+  rows: (step) => Stream.fromAsyncIterable(readStepRows(duck.db, step), (cause) => storeError("reading answers", cause)),
+  query: (step, query) =>
+    duck.use("running an aggregate's query", async (db) => {
+      await defineAggregateViews(db, options.plan, step)
+      // The types proved that `query` builds a select on these two views.
+      const built = query(db) as { readonly compile: () => CompiledQuery }
+      return (await db.executeQuery(built.compile())).rows
+    }),
+  saveSummary: (step, values) => patience.waitOut(duck.use("saving an aggregate", (db) => replaceSummary(db, step, canonicalJson(values)))),
+  saveReport: (step, text) => patience.waitOut(duck.use("saving a report", (db) => replaceReport(db, step, text)))
 })
+
+/** Without patience: a full disk must not keep a process from ending. */
+const closeOn = (run: OpenRun): LedgerShape["close"] =>
+  Effect.fn("Ledger.close")(function* (status, failure) {
+    const { duck, options, patience } = run
+    const audit = duck.use("checking completeness", (db) => readCompleteness(db, options.plan))
+    const closing = status === "done" ? canonicalJson((yield* patience.once(audit)).dispositions) : null
+    const endedAt = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
+    const end = { session: run.session, status, failure, closing, endedAt }
+    yield* patience.once(duck.use("closing the run", (db) => endRun(db, end)))
+  })

@@ -44,10 +44,16 @@ export class Patience {
     })
   }
 
-  readonly #mend: Effect.Effect<void, StoreError> = Effect.suspend(() => (this.#lost.size === 0 ? Effect.void : this.#mending.withPermits(1)(this.#mendAll)))
+  readonly #mend: Effect.Effect<void, StoreError> = Effect.suspend(() =>
+    this.#lost.size === 0 ? Effect.void : this.#mending.withPermits(1)(this.#mendAll)
+  )
 
   readonly #mendAll = Effect.suspend(() =>
-    Effect.forEach([...this.#lost], (name) => Effect.uninterruptible(Effect.tap(this.#reattach(name), () => Effect.sync(() => this.#mended(name)))), { discard: true })
+    Effect.forEach(
+      [...this.#lost],
+      (name) => Effect.uninterruptible(Effect.tap(this.#reattach(name), () => Effect.sync(() => this.#mended(name)))),
+      { discard: true }
+    )
   )
 
   #mended(name: string): void {

@@ -3,7 +3,15 @@ import { sql, type Kysely } from "kysely"
 
 import type { FlatColumn, Plan } from "../../dsl/index.ts"
 import { identifier, quoted } from "./duck.ts"
-import { noDispositions, type Completeness, type PendingItem, type PriorAnswer, type PriorCheckpoint, type StepRow, type Variant } from "./ledger.ts"
+import {
+  noDispositions,
+  type Completeness,
+  type PendingItem,
+  type PriorAnswer,
+  type PriorCheckpoint,
+  type StepRow,
+  type Variant
+} from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { answerColumns, itemColumns, terminalSteps } from "./plan-columns.ts"
 import { firstSlice, nextSlice } from "./slice-size.ts"
@@ -42,13 +50,25 @@ const readRefused = async (db: Db, from: number, to: number): Promise<ReadonlyMa
   const rows = await db
     .selectFrom("payload.answers as answer")
     .leftJoin("state.checkpoints as done", (join) =>
-      join.onRef("done.seq", "=", "answer.seq").onRef("done.answer_step", "=", "answer.step").on("done.seq", ">=", from).on("done.seq", "<=", to)
+      join
+        .onRef("done.seq", "=", "answer.seq")
+        .onRef("done.answer_step", "=", "answer.step")
+        .on("done.seq", ">=", from)
+        .on("done.seq", "<=", to)
     )
     .leftJoin("state.variants as variant", "variant.variant", "answer.variant")
     .where("answer.seq", ">=", from)
     .where("answer.seq", "<=", to)
     .where("done.seq", "is", null)
-    .select(["answer.seq", "answer.step", "answer.attempt", "answer.output", "variant.step as asked", "variant.model", "variant.model_version as modelVersion"])
+    .select([
+      "answer.seq",
+      "answer.step",
+      "answer.attempt",
+      "answer.output",
+      "variant.step as asked",
+      "variant.model",
+      "variant.model_version as modelVersion"
+    ])
     .select(["variant.prompt_version as promptVersion", "variant.code_version as codeVersion"])
     .orderBy("answer.attempt")
     .execute()
@@ -64,12 +84,25 @@ const readCheckpoints = async (db: Db, from: number, to: number) => {
   const rows = await db
     .selectFrom("state.checkpoints as done")
     .leftJoin("payload.answers as answer", (join) =>
-      join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step").on("answer.seq", ">=", from).on("answer.seq", "<=", to)
+      join
+        .onRef("answer.seq", "=", "done.seq")
+        .onRef("answer.step", "=", "done.answer_step")
+        .on("answer.seq", ">=", from)
+        .on("answer.seq", "<=", to)
     )
     .leftJoin("state.variants as variant", "variant.variant", "answer.variant")
     .where("done.seq", ">=", from)
     .where("done.seq", "<=", to)
-    .select(["done.seq", "done.step", "done.status", "done.disposition", "done.code", "done.rule", "done.attempts", "done.answer_step as answerStep"])
+    .select([
+      "done.seq",
+      "done.step",
+      "done.status",
+      "done.disposition",
+      "done.code",
+      "done.rule",
+      "done.attempts",
+      "done.answer_step as answerStep"
+    ])
     .select(["answer.output", "variant.step as asked", "variant.model", "variant.model_version as modelVersion"])
     .select(["variant.prompt_version as promptVersion", "variant.code_version as codeVersion"])
     .orderBy("done.seq")
@@ -86,7 +119,9 @@ const readCheckpoints = async (db: Db, from: number, to: number) => {
 }
 
 /** A left join gives all of a variant's columns or none. */
-const variantOf = (row: { readonly [K in "asked" | "model" | "modelVersion" | "promptVersion" | "codeVersion"]: string | null }): Variant | null => {
+const variantOf = (row: {
+  readonly [K in "asked" | "model" | "modelVersion" | "promptVersion" | "codeVersion"]: string | null
+}): Variant | null => {
   const { asked: step, model, modelVersion, promptVersion, codeVersion } = row
   if (step === null || model === null || modelVersion === null || promptVersion === null || codeVersion === null) return null
   return { step, model, modelVersion, promptVersion, codeVersion, shape: "" }
@@ -94,13 +129,18 @@ const variantOf = (row: { readonly [K in "asked" | "model" | "modelVersion" | "p
 
 /** Answers that reached `step`, a slice of the manifest at a time. */
 export async function* readStepRows(db: Db, step: string): AsyncGenerator<ReadonlyArray<StepRow>> {
-  const { last } = await db.selectFrom("state.manifest").select(({ fn }) => fn.max("seq").as("last")).executeTakeFirstOrThrow()
+  const { last } = await db
+    .selectFrom("state.manifest")
+    .select(({ fn }) => fn.max("seq").as("last"))
+    .executeTakeFirstOrThrow()
   let slice = firstSlice
-  for (let from = 0; from <= (last ?? -1); ) {
+  for (let from = 0; from <= (last ?? -1);) {
     const to = from + slice - 1
     const rows = await db
       .selectFrom("state.checkpoints as done")
-      .innerJoin("payload.answers as answer", (join) => join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step"))
+      .innerJoin("payload.answers as answer", (join) =>
+        join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step")
+      )
       .innerJoin("payload.items as item", "item.seq", "done.seq")
       .innerJoin("state.variants as variant", "variant.variant", "answer.variant")
       .where("done.step", "=", step)
@@ -117,7 +157,10 @@ export async function* readStepRows(db: Db, step: string): AsyncGenerator<Readon
       .execute()
     yield lastOfEach(rows)
     from = to + 1
-    slice = nextSlice(slice, rows.reduce((bytes, { output, body }) => bytes + output.length + (body?.length ?? 0), 0))
+    slice = nextSlice(
+      slice,
+      rows.reduce((bytes, { output, body }) => bytes + output.length + (body?.length ?? 0), 0)
+    )
   }
 }
 
@@ -134,7 +177,12 @@ export const defineAggregateViews = async (db: Db, plan: Plan, step: string): Pr
     where done.step = ${quoted(step)} and done.status in ('answered', 'passed')
     qualify row_number() over (partition by done.seq order by answer.attempt desc) = 1`)
   await sql`create or replace view memory.main.rows as ${answers}`.execute(db)
-  await sql`create or replace view memory.main.items as ${sql.raw(`select item_key${columnList(itemColumns(plan).filter(({ name }) => name !== "item_key"), "body")} from payload.items`)}`.execute(db)
+  await sql`create or replace view memory.main.items as ${sql.raw(
+    `select item_key${columnList(
+      itemColumns(plan).filter(({ name }) => name !== "item_key"),
+      "body"
+    )} from payload.items`
+  )}`.execute(db)
 }
 
 /** `, json → typed column` for each flat column. */
@@ -144,7 +192,9 @@ export const columnList = (columns: ReadonlyArray<FlatColumn>, json: string): st
 const columnExpression = ({ path, type }: FlatColumn, json: string): string => {
   const at = quoted(`$${path.map((part) => `."${part.replaceAll('"', '\\"')}"`).join("")}`)
   const types = { string: "varchar", number: "double", boolean: "boolean", json: "json" } as const
-  return type === "json" ? `nullif(json_extract(${json}, ${at})::varchar, 'null')::json` : `try_cast(json_extract_string(${json}, ${at}) as ${types[type]})`
+  return type === "json"
+    ? `nullif(json_extract(${json}, ${at})::varchar, 'null')::json`
+    : `try_cast(json_extract_string(${json}, ${at}) as ${types[type]})`
 }
 
 /** Items a completeness query looks at in one go: bounds the memory of its grouping. */
@@ -158,7 +208,10 @@ export const countDispositions = async (db: Db, terminals: number): Promise<Reco
     .select(({ fn }) => fn.max("seq").as("last"))
     .executeTakeFirstOrThrow()
   for (let from = 0; from <= (last ?? -1); from += auditItems) {
-    const counted = await sql<{ worst: number; items: number }>`select worst, count(*) as items from ${endedIn(from)} where steps >= ${terminals} group by worst`.execute(db)
+    const counted = await sql<{
+      worst: number
+      items: number
+    }>`select worst, count(*) as items from ${endedIn(from)} where steps >= ${terminals} group by worst`.execute(db)
     for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] += items
   }
   return dispositions
@@ -173,8 +226,14 @@ const endedIn = (from: number) => sql`(select seq, count(*) as rows, count(disti
 export const readCompleteness = async (db: Db, plan: Plan): Promise<Completeness> => {
   const one = <A>(rows: ReadonlyArray<A>): A => rows[0] as A
   const terminals = terminalSteps(plan)
-  const { manifest, last } = await db.selectFrom("state.manifest").select(({ fn }) => [fn.countAll<number>().as("manifest"), fn.max("seq").as("last")]).executeTakeFirstOrThrow()
-  const { rejected } = await db.selectFrom("state.rejections").select(({ fn }) => fn.countAll<number>().as("rejected")).executeTakeFirstOrThrow()
+  const { manifest, last } = await db
+    .selectFrom("state.manifest")
+    .select(({ fn }) => [fn.countAll<number>().as("manifest"), fn.max("seq").as("last")])
+    .executeTakeFirstOrThrow()
+  const { rejected } = await db
+    .selectFrom("state.rejections")
+    .select(({ fn }) => fn.countAll<number>().as("rejected"))
+    .executeTakeFirstOrThrow()
   const dispositions: Record<Disposition, number> = { ...noDispositions }
   const gaps: Array<string> = []
   for (let from = 0; from <= (last ?? -1); from += auditItems) {
@@ -183,7 +242,9 @@ export const readCompleteness = async (db: Db, plan: Plan): Promise<Completeness
     for (const { worst, items } of counted.rows) dispositions[byBadness[worst] ?? "dead"] += items
     if (gaps.length >= gapsMax) continue
     const found = await sql<{ item_id: string }>`select item_id from state.manifest left join ${ended} ended using (seq)
-      where seq between ${from} and ${from + auditItems - 1} and (ended.seq is null or rows <> ${terminals.length} or steps <> ${terminals.length}) order by seq limit ${gapsMax}`.execute(db)
+      where seq between ${from} and ${from + auditItems - 1} and (ended.seq is null or rows <> ${terminals.length} or steps <> ${terminals.length}) order by seq limit ${gapsMax}`.execute(
+      db
+    )
     gaps.push(...found.rows.map(({ item_id }) => item_id))
   }
   const { flagged } = one((await sql<{ flagged: number }>`select count(distinct seq) as flagged from state.flags`.execute(db)).rows)

@@ -56,7 +56,17 @@ export class ManifestStage {
       const line = item.line === null ? null : BigInt(item.line)
       if (first === null) {
         rows.push(
-          BigInt(this.#ordinal++), item.key, itemIdOf(hash), hash.readUInt32LE(12), item.body, item.reference, BigInt(item.bytes), item.weight, item.label, item.file, line
+          BigInt(this.#ordinal++),
+          item.key,
+          itemIdOf(hash),
+          hash.readUInt32LE(12),
+          item.body,
+          item.reference,
+          BigInt(item.bytes),
+          item.weight,
+          item.label,
+          item.file,
+          line
         )
       } else {
         const excerpt = (item.body ?? "").slice(0, 200)
@@ -99,14 +109,13 @@ export class ManifestStage {
   }
 
   async #writeLayout({ spread, groups }: Layout): Promise<number> {
-    const { writer, db } = this.#duck
     const rows = new RowBuffer(layoutTarget)
     let first = 0
     for (const { label, partitions } of groups) {
       rows.push(label, first, partitions)
       first += partitions
     }
-    await rows.appendTo(writer)
+    await rows.appendTo(this.#duck.writer)
     if (spread === "weight") await this.#assignByWeight(first)
     return first
   }
@@ -129,14 +138,17 @@ export class ManifestStage {
   /** A few partitions at a time, so that sorting ten million bodies never needs the memory of ten million. */
   async #placeItems({ spread }: Layout, partitions: number, items: number): Promise<void> {
     const step = Math.max(1, Math.floor((placeItems * partitions) / Math.max(items, 1)))
-    const from = spread === "weight" ? sql`staging.raw join staging.assigned using (ordinal)` : sql`staging.raw join staging.layout using (label)`
-    const partition = spread === "weight" ? sql`assigned.partition_no` : sql`(layout.first_partition + raw.hash % layout.partitions)::integer`
+    const from =
+      spread === "weight" ? sql`staging.raw join staging.assigned using (ordinal)` : sql`staging.raw join staging.layout using (label)`
+    const partition =
+      spread === "weight" ? sql`assigned.partition_no` : sql`(layout.first_partition + raw.hash % layout.partitions)::integer`
     let placed = 0
     for (let low = 0; low < partitions; low += step) {
       const chosen = sql`select raw.*, ${partition} as place from ${from} where ${partition} between ${low} and ${low + step - 1} order by place, ordinal`
       const seq = sql`row_number() over () - 1 + ${placed}`
       await sql`insert into payload.items select ${seq}, item_key, body, reference, file, line from (${chosen})`.execute(this.#duck.db)
-      const { numAffectedRows } = await sql`insert into state.manifest select ${seq}, item_id, place, bytes, weight from (${chosen})`.execute(this.#duck.db)
+      const { numAffectedRows } =
+        await sql`insert into state.manifest select ${seq}, item_id, place, bytes, weight from (${chosen})`.execute(this.#duck.db)
       placed += Number(numAffectedRows ?? 0)
     }
   }
@@ -157,6 +169,9 @@ export class ManifestStage {
     const { numAffectedRows } = await sql`insert into state.partitions
       select partition_no, ${labelsArePublic ? sql`nullif(${label}, '')` : sql`null`}, min(seq), max(seq), count(*), sum(weight), sum(bytes), 'waiting', 0, null, null, null
       from state.manifest place group by partition_no order by partition_no`.execute(db)
-    await sql`insert into payload.labels select partition_no, ${label} as label from state.partitions place where coalesce(${label}, '') <> '' order by all`.execute(db)
+    await sql`insert into payload.labels select partition_no, ${label} as label from state.partitions place where coalesce(${label}, '') <> '' order by all`.execute(
+      db
+    )
+    return Number(numAffectedRows ?? 0)
   }
 }

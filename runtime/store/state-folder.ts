@@ -78,12 +78,18 @@ const runFolder = (root: string): RunFolder => ({
   report: path.join(root, "report.html")
 })
 
+/** A DuckDB file and the logs that a kill can leave beside it. */
+export const filesOf = (file: string): ReadonlyArray<string> => [file, `${file}.wal`, `${file}.wal.checkpoint`, `${file}.wal.recovery`]
+
 /** What an item is called outside the payload: the first 96 bits of its hash, as 24 hex digits. */
 export const itemIdOf = (hash: Buffer): string => hash.toString("hex", 0, 12)
 
 /** Creates the folder of a run, the owner's alone. */
 export const makeRunFolder = (folder: RunFolder): Effect.Effect<void, StoreError> =>
-  Effect.try({ try: () => void fs.mkdirSync(folder.root, { recursive: true, mode: 0o700 }), catch: (cause) => storeError(folder.root, cause) })
+  Effect.try({
+    try: () => void fs.mkdirSync(folder.root, { recursive: true, mode: 0o700 }),
+    catch: (cause) => storeError(folder.root, cause)
+  })
 
 /** Replaces a small file at once: a reader sees the old text or the new one. */
 export const replaceFile = (file: string, text: string): Effect.Effect<void, StoreError> =>

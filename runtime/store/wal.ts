@@ -32,4 +32,5 @@ const frameHeaderBytes = 16
 /** What ends each commit in a log: always the same 21 bytes (size, checksum, an entry of type 100 without fields). */
 const commitFrame = Buffer.from("0500000000000000e7fe7d722fed3d5e640064ffff", "hex")
 
-const onLog = <A>(log: string, work: () => A): Effect.Effect<A, StoreError> => Effect.try({ try: work, catch: (cause) => storeError(log, cause) })
+const onLog = <A>(log: string, work: () => A): Effect.Effect<A, StoreError> =>
+  Effect.try({ try: work, catch: (cause) => storeError(log, cause) })

@@ -32,12 +32,12 @@ const everyMs = 500
 
 const count = async (state: string): Promise<void> => {
   const report = { queries: 0, slowestMs: 0, behindSeconds: 0, errors: 0, fell: 0 }
-  let isStopped = false
-  process.once("message", () => (isStopped = true))
+  const stopping = new AbortController()
+  process.once("message", () => stopping.abort())
   let last = 0
   const views = path.join(state, "analytics", "lineage.sql")
   const connection = await (await DuckDb.DuckDBInstance.create(":memory:")).connect()
-  while (!isStopped) {
+  while (!stopping.signal.aborted) {
     await new Promise((resume) => setTimeout(resume, everyMs))
     if (!existsSync(views)) continue
     const durable = durableNow(state)

@@ -1,8 +1,8 @@
 /** Kills a run at moments that a seed chooses, resumes it until it is done, and looks between each kill and the resume at what was durable. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 
-import { lastJson, openFiles, runFiles, runNames, startRuntime, type Ended, type RunningCommand } from "./run-command.ts"
+import { lastJson, linesOf, openFiles, runFiles, runNames, startRuntime, type Ended, type RunningCommand } from "./run-command.ts"
 
 /** When a process is killed: once its log has grown by so many lines, and so many ms later. */
 export interface KillPoint {
@@ -98,7 +98,7 @@ export const killAndResume = async (options: KillOptions): Promise<KilledRun> =>
 
 /** Resolves when the process was killed, or ended by itself. */
 const killAt = async (command: RunningCommand, { phase, lines, ms }: KillPoint, { log, state }: KillOptions): Promise<void> => {
-  const before = existsSync(log) ? statSync(log).size : 0
+  const grown = lineCounter(log)
   const known = runNames(state).length
   let isEnded = false
   void command.ended.then(
@@ -106,18 +106,31 @@ const killAt = async (command: RunningCommand, { phase, lines, ms }: KillPoint, 
     () => (isEnded = true)
   )
   const isThere = (): boolean => {
-    if (phase === "begin") return runNames(state).length > (known > 0 ? 0 : known)
-    return existsSync(log) && statSync(log).size > before && linesOf(log, before).length >= lines
+    // A resume begins on a run that is there.
+    if (phase === "begin") return known > 0 || runNames(state).length > 0
+    return grown() >= lines
   }
-  while (!isEnded && !isThere()) await pause(1)
+  while (!isEnded && !isThere()) await pause(2)
   await pause(ms)
   if (!isEnded) command.kill("SIGKILL")
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))
 
-/** Whole lines of a log, from a byte on. */
-export const linesOf = (log: string, from = 0): ReadonlyArray<string> => (existsSync(log) ? readFileSync(log).subarray(from).toString("utf8").split("\n").slice(0, -1) : [])
+/** Counts the lines that were added since; reads each byte once. */
+const lineCounter = (log: string): (() => number) => {
+  let at = existsSync(log) ? statSync(log).size : 0
+  let lines = 0
+  return () => {
+    if (!existsSync(log) || statSync(log).size === at) return lines
+    const file = openSync(log, "r")
+    const bytes = Buffer.alloc(statSync(log).size - at)
+    at += readSync(file, bytes, 0, bytes.length, at)
+    closeSync(file)
+    for (const byte of bytes) if (byte === 10) lines++
+    return lines
+  }
+}
 
 /** Copies, because opening a killed run's files would mend them, and that is for the resume to do. */
 const readDurable = async (state: string, run: string | undefined): Promise<Durable> => {

@@ -1,7 +1,7 @@
 /** The real command in a process of its own, for tests that kill it, stop it and read what it left. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
@@ -14,6 +14,7 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
   readonly stderr: string
+  readonly seconds: number
 }
 
 export interface CommandOptions {
@@ -35,6 +36,7 @@ export interface RunningCommand {
 /** `runtime …` as a person starts it, with node and not through npx, which keeps signals for itself. */
 export const startRuntime = (args: ReadonlyArray<string>, options: CommandOptions = {}): RunningCommand => {
   const { cwd = repo, env = {}, timeoutMs = 60_000 } = options
+  const began = performance.now()
   const child = spawn(process.execPath, [join(repo, "bin/runtime.js"), ...args], { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
   let stdout = ""
   let stderr = ""
@@ -48,7 +50,7 @@ export const startRuntime = (args: ReadonlyArray<string>, options: CommandOption
   const ended = once(child, "close").then(([code, signal]) => {
     clearTimeout(timer)
     if (isLate) throw new Error(`runtime ${args.join(" ")} did not end within ${timeoutMs} ms.\n${stdout}\n${stderr}`)
-    return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout, stderr }
+    return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout, stderr, seconds: (performance.now() - began) / 1_000 }
   })
   // Whoever never asks how it ended must not crash the test process.
   ended.catch(() => undefined)
@@ -56,6 +58,18 @@ export const startRuntime = (args: ReadonlyArray<string>, options: CommandOption
 }
 
 export const runRuntime = (args: ReadonlyArray<string>, options: CommandOptions = {}): Promise<Ended> => startRuntime(args, options).ended
+
+/** Resolves once a condition holds; asks every few milliseconds, and fails after a minute. */
+export const until = async (holds: () => boolean): Promise<void> => {
+  const began = performance.now()
+  while (!holds()) {
+    if (performance.now() - began > 60_000) throw new Error(`Still not so after a minute: ${holds}`)
+    await new Promise((resume) => setTimeout(resume, 5))
+  }
+}
+
+/** Whole lines of a log; none where there is no file. */
+export const linesOf = (log: string): ReadonlyArray<string> => (existsSync(log) ? readFileSync(log, "utf8").split("\n").slice(0, -1) : [])
 
 /** The JSON value on the last line of stdout, which `--json` promises. */
 export const lastJson = ({ stdout, stderr, code }: Ended): Record<string, unknown> => {

@@ -155,6 +155,17 @@ describe("the estimate of an input that was left early", () => {
     expect(estimated(sampleOf(many(90), { isWhole: false, rowsTotal: null })).input).toMatchObject({ precision: "at least", items: 90 })
   })
 
+  it("knows items and workers where rows were counted and none was read, and not what they weigh", () => {
+    const counted = sampleOf([], { isWhole: false, rowsTotal: 36_000 })
+    expect(estimated(counted, { schedule: true }, 60)).toMatchObject({
+      input: { precision: "about", items: 36_000, bytes: null },
+      partitions: null,
+      workers: { minimum: 13 },
+      diskBytes: null
+    })
+    expect(estimated(sampleOf([], { isWhole: false, rowsTotal: null })).input).toBeNull()
+  })
+
   it("[PAR-3] a few rows spread over many partitions aren't taken for skew, unequal labels are", () => {
     const left = (over: (index: number) => Partial<SampledItem>) => sampleOf(many(1_000, over), { isWhole: false, rowsTotal: 1_000_000 })
     expect(estimated(left(() => ({}))).partitions?.skew.items).toBe(1)

@@ -122,6 +122,16 @@ describe("a sample of the input", () => {
     })
   )
 
+  it.effect("of files that are slow to parse still knows how many there are, though it saw none", () =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b", "c"]) folder.write(`slow/${name}.txt`, name)
+      const reading = yield* Effect.forkChild(sampled(files(`${folder.path}/slow/*.txt`, { schema: Item, parse: () => Effect.never })))
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(reading)).toEqual({ items: [], rejections: [], rowsTotal: 3, isWhole: false })
+    })
+  )
+
   it.effect("[case 63] of a missing file fails and names it", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(sampled(jsonl(`${folder.path}/absent.jsonl`, options)))
