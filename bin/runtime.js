@@ -32,7 +32,16 @@ async function start() {
   // A job's "nightshift" must be the dsl that the command itself uses, wherever the job's own node_modules would lead.
   const door = new URL(`${root}/dsl/index.${ext}`, import.meta.url).href
   module.registerHooks({
-    resolve: (specifier, context, next) => (specifier === "nightshift" ? { url: door, shortCircuit: true } : next(specifier, context))
+    resolve: (specifier, context, next) => {
+      if (specifier === "nightshift") return { url: door, shortCircuit: true }
+      try {
+        return next(specifier, context)
+      } catch (error) {
+        // A job that `init` has just written imports effect too, and nothing is installed beside it yet.
+        if (error.code !== "ERR_MODULE_NOT_FOUND" || !/^effect(\/|$)/.test(specifier)) throw error
+        return next(specifier, { ...context, parentURL: import.meta.url })
+      }
+    }
   })
   await import(`${root}/runtime/main.${ext}`)
 }

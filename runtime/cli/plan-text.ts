@@ -89,9 +89,10 @@ const itemsText = (input: InputEstimate): string =>
     ? formatCount(input.items)
     : `${input.precision} ${formatCount(rounded(input.items))}: ${formatCount(input.rowsRead)} rows were read`
 
-/** A reckoned number has three digits that mean something. */
+/** A large reckoned number has three digits that mean something. */
 const rounded = (count: number): number => {
-  const unit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(count, 1))) - 2)
+  if (count < 10_000) return count
+  const unit = 10 ** (Math.floor(Math.log10(count)) - 2)
   return Math.round(count / unit) * unit
 }
 

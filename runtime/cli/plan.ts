@@ -16,7 +16,6 @@ import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
 /** A file that another process holds isn't waited for longer: a plan is made without it. */
-const measureFor = "2 seconds"
 /** With `--json`. */
 const rejectionsShown = 100
 
@@ -148,12 +147,9 @@ const knownOf = Effect.fnUntraced(function* (state: string, job: string) {
   if (!existsSync(path.join(state, "state.key"))) return nothing
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   return yield* Effect.gen(function* () {
+    const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
     const folder = yield* openStateFolder(state)
-    if (!existsSync(folder.control)) return { ...nothing, hashKey: folder.hashKey }
-    const { measuredThroughput } = yield* Effect.promise(() => import("../store/control.ts"))
-    const measured = yield* Effect.timeoutOption(measuredThroughput(folder, job), measureFor)
-    const warnings = measured._tag === "Some" ? [] : [`${folder.control} is in use, so what the last run measured isn't known here.`]
-    return { hashKey: folder.hashKey, measuredPerMinute: Option.getOrNull(measured), warnings }
+    return { ...nothing, hashKey: folder.hashKey, measuredPerMinute: yield* readThroughput(folder.root, job) }
   }).pipe(Effect.catch((error) => Effect.succeed({ ...nothing, warnings: [error.message] })))
 })
 

@@ -8,12 +8,11 @@ import { canonicalJson } from "../../dsl/index.ts"
 import { estimateUsd } from "../execute/capacity.ts"
 import { loadJob } from "../execute/load-job.ts"
 import type { RunOptions } from "../execute/run.ts"
-import { logicalTimeOf } from "../schedule/fire-times.ts"
-import { measuredThroughput } from "../store/control.ts"
 import { openStateFolder } from "../store/state-folder.ts"
+import { readThroughput } from "../store/throughput.ts"
 import { planOf } from "./compile-plan.ts"
 import { decodeParams } from "./job-params.ts"
-import { Misuse } from "./misuse.ts"
+import { logicalTimeFor } from "./logical-time.ts"
 
 export interface RunRequest {
   readonly reference: string
@@ -27,8 +26,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
   const { job, module, codeVersion } = yield* loadJob(request.reference)
   const plan = yield* planOf(job)
   const now = new Date(yield* Clock.currentTimeMillis)
-  const logical = logicalTimeOf(plan.schedule, request.date, now)
-  if ("problem" in logical) return yield* new Misuse({ problem: `--date: ${logical.problem}.`, remedy: `${logical.remedy}.` })
+  const logical = yield* logicalTimeFor(plan, request.date)
   const params = yield* decodeParams(job, request.params)
   const folder = yield* openStateFolder(request.state)
   const run = `${plan.job}-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}-${yield* suffix}`
@@ -39,7 +37,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     folder,
     params,
     date: logical.date,
-    measuredPerMinute: yield* measuredThroughput(folder, plan.job),
+    measuredPerMinute: yield* readThroughput(folder.root, plan.job),
     start: {
       run,
       job: plan.job,

@@ -22,7 +22,7 @@ export const resume = verb(
     const { runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
     const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
     const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
-    const { measuredThroughput } = yield* Effect.promise(() => import("../store/control.ts"))
+    const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
     const folder = yield* openStateFolder(state)
     const found = yield* findRun(folder, run)
     const { job, codeVersion } = yield* loadJob(found.start.jobModule)
@@ -32,7 +32,7 @@ export const resume = verb(
     const params = schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
     const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
     const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
-    const measuredPerMinute = yield* measuredThroughput(folder, plan.job)
+    const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
     return yield* runToOutcome({ job, plan, codeVersion, folder, start, params, date, measuredPerMinute, command: `runtime resume ${run}` }, json)
   })
 )

@@ -9,6 +9,7 @@ import { writeReport } from "../execute/write-report.ts"
 import { recordRun, type RunIndexRow } from "../store/control.ts"
 import { readRunStatus } from "../store/read-run-status.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { writeThroughput } from "../store/throughput.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
 import { makeProgress } from "./progress-line.ts"
 import { exitCodes, type Said } from "./verb.ts"
@@ -30,9 +31,10 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
     ended_at: new Date(yield* Clock.currentTimeMillis),
     sessions: report.sessions,
     manifest,
-    spent_usd: report.money.spentUsd,
-    items_per_minute: perWorkerMinute(report.partitions)
+    spent_usd: report.money.spentUsd
   })
+  const measured = perWorkerMinute(report.partitions)
+  if (measured !== null && !report.trial) yield* writeThroughput(folder.root, start.job, measured)
   const json = {
     run: start.run,
     job: start.job,
@@ -88,8 +90,7 @@ const indexRow = ({ start }: Omit<RunOptions, "onProgress">, startedAt: Date): R
   review: null,
   held: null,
   skipped: null,
-  spent_usd: null,
-  items_per_minute: null
+  spent_usd: null
 })
 
 interface Outcome {

@@ -36,3 +36,6 @@ export const workersOf = (needed: number | null): number => Math.min(workersMax,
 
 /** Items that one worker has in flight. */
 export const slotsPerWorker = 16
+
+/** Workers that partitions are laid out for, before the items are counted: more than start, so that a run that grows finds work for all. */
+export const layoutWorkers = workersDefault * 2

@@ -2,7 +2,7 @@
 import type { Plan } from "../../dsl/index.ts"
 import type { StagedGroup } from "../store/ledger.ts"
 import { lightestFirst } from "../store/lightest-first.ts"
-import { estimateUsd, throughputOf, workersNeeded, workersOf, type Throughput } from "./capacity.ts"
+import { estimateUsd, throughputOf, workersNeeded, layoutWorkers, workersOf, type Throughput } from "./capacity.ts"
 import type { Graph } from "./graph.ts"
 import { layOut } from "./layout.ts"
 import type { Sample, SampledItem } from "./sample.ts"
@@ -102,7 +102,7 @@ const partitionsOf = ({ plan, graph, hashKey }: EstimateOptions, sample: Sample,
   const scale = scaleOf(sample)
   const groups = groupsOf(sample.items, scale)
   // As `executeRun` lays out its manifest.
-  const layout = layOut({ definition, itemsPerMinute, workers: workersOf(null) * 2 }, groups)
+  const layout = layOut({ definition, itemsPerMinute, workers: layoutWorkers }, groups)
   const counts = new Map(layout.groups.map(({ label, partitions }) => [label, partitions]))
   const loads = sample.isWhole ? loadsOf(sample.items, layout.spread, counts, hashKey) : meanLoads(groups, counts)
   const planned = plan.steps.find((step) => step.name === name)

@@ -5,8 +5,6 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { existsSync } from "node:fs"
-import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 
 import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
 import { watchPace } from "../guard/progress.ts"
@@ -21,13 +19,15 @@ import { release } from "../store/release.ts"
 import { replaceFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
-import { slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
+import { slotsPerWorker, throughputOf, workersNeeded, layoutWorkers, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
+import { refuseMissingEngines } from "./engines.ts"
 import { makeGraph, type Graph } from "./graph.ts"
 import { buildManifest } from "./manifest.ts"
 import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
-import { EngineMissing, Incomplete, ServicesFailed } from "./run-error.ts"
+import { Incomplete } from "./run-error.ts"
+import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
 import { workThrough, type ItemSource } from "./work.ts"
 
@@ -53,7 +53,7 @@ export const executeRun = Effect.fn("Run.execute")(
     const { job, plan, folder, start } = options
     const runFolder = folder.run(start.run)
     const graph = makeGraph(job)
-    yield* refuseMissingEngines(job, graph)
+    yield* refuseMissingEngines(job, graph.rows)
     const services = yield* buildServices(job)
     const ledger = yield* openDuckLedger({ folder: runFolder, plan, hashKey: folder.hashKey })
     const startedAt = yield* Clock.currentTimeMillis
@@ -93,7 +93,7 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
   if (!record.sealed) {
     const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
-    const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: workersOf(null) * 2 }
+    const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
     yield* Effect.provideContext(buildManifest(ledger, { graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
   }
   phase.now = "work"
@@ -142,11 +142,6 @@ const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFol
     }
   )
 
-const buildServices = (job: Job): Effect.Effect<Context.Context<never>, ServicesFailed, Scope.Scope> =>
-  Layer.build(job.options.services ?? Layer.empty).pipe(
-    Effect.mapError((cause) => new ServicesFailed({ job: job.name, detail: cause instanceof Error ? cause.message : String(cause) }))
-  ) as Effect.Effect<Context.Context<never>, ServicesFailed, Scope.Scope>
-
 /** Items as the job's callbacks get them: from the payload, or from a large file that must not have changed. */
 export const itemSource = (graph: Graph, services: Context.Context<never>): ItemSource => {
   const reader = makeItemReader(graph.source.definition)
@@ -154,12 +149,6 @@ export const itemSource = (graph: Graph, services: Context.Context<never>): Item
     fromBody: reader.fromBody,
     fromReference: (reference) => Effect.provideContext(reader.fromReference(JSON.parse(reference)), services)
   }
-}
-
-const refuseMissingEngines = (job: Job, graph: Graph): Effect.Effect<void, EngineMissing> => {
-  const models = graph.rows.flatMap((node) => (node.kind === "infer" ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])] : []))
-  const missing = models.filter(({ engine }) => engine !== "local").map(({ name }) => name)
-  return missing.length === 0 ? Effect.void : Effect.fail(new EngineMissing({ job: job.name, models: missing }))
 }
 
 /** Items in flight at most: what a kill may ask a model twice for, beside one group commit. */

@@ -46,13 +46,12 @@ export const sampleSource = Effect.fn("Plan.sample")(function* (
 ): Effect.fn.Return<Sample, SourceError> {
   const { definition } = graph.source
   const reading = new Reading(graph.partition.definition)
-  const ended = yield* readSource(definition, context)
-    .pipe(
-      Stream.takeUntil((rows) => reading.add(rows)),
-      Stream.runDrain,
-      Effect.timeoutOption(readFor)
-    )
-    .pipe(Effect.provideContext(services))
+  const ended = yield* readSource(definition, context).pipe(
+    Stream.takeUntil((rows) => reading.add(rows)),
+    Stream.runDrain,
+    Effect.timeoutOption(readFor),
+    Effect.provideContext(services)
+  )
   const { rows, last } = reading
   if (ended._tag === "Some" && !reading.isFull) return { ...reading.sample, rowsTotal: rows, isWhole: true }
   const counted = yield* countRows(definition, context, last === null ? null : { rows, place: last }).pipe(

@@ -138,8 +138,7 @@ const watchedRules = (node: ValidateNode, services: Context.Context<never>, seen
       pass: (answer) =>
         callEventually(`rule "${name}"`, services, () => pass(answer as Answer<unknown, unknown>)).pipe(
           Effect.tap((passed) => note(passed, null)),
-          Effect.tapError(({ detail }) => note(false, detail)),
-          Effect.mapError(({ detail }) => new Error(detail))
+          Effect.tapError(({ detail }) => note(false, detail))
         )
     }
   }

@@ -7,10 +7,8 @@ import { readCsv } from "./csv.ts"
 import { readFiles } from "./files.ts"
 import { findFiles, type FoundFile } from "./find-files.ts"
 import { readJsonl } from "./jsonl.ts"
-import { readParquet } from "./parquet.ts"
 import { firstLine, SourceError } from "./source-error.ts"
 import type { SourceRow } from "./source-item.ts"
-import { readSql } from "./sql.ts"
 import { readStream } from "./stream.ts"
 
 type Rows<R = never> = Stream.Stream<ReadonlyArray<SourceRow>, SourceError, R>
@@ -32,15 +30,18 @@ const rowsAt = <R>(definition: SourceDefinition, location: unknown): Rows<R> => 
     case "csv":
       return fromFiles(definition, location, readCsv)
     case "parquet":
-      return fromFiles(definition, location, readParquet)
+      return lazily(() => import("./parquet.ts"), ({ readParquet }) => fromFiles(definition, location, readParquet))
     case "files":
       return fromFiles(definition, location, readFiles<R>)
     case "sql":
-      return isText(location) ? readSql(definition, location) : misplaced(definition, "a query", location)
+      return isText(location) ? lazily(() => import("./sql.ts"), ({ readSql }) => readSql(definition, location)) : misplaced(definition, "a query", location)
     case "stream":
       return isStreamOf<R>(location) ? readStream<R>(definition, location) : misplaced(definition, "an Effect Stream", location)
   }
 }
+
+/** DuckDB takes a tenth of a second to load: only for what it reads. */
+const lazily = <M, R>(load: () => Promise<M>, rows: (module: M) => Rows<R>): Rows<R> => Stream.unwrap(Effect.map(Effect.promise(load), rows))
 
 const fromFiles = <R>(
   definition: SourceDefinition,

@@ -1,7 +1,6 @@
-/** `control.duckdb`: an index of runs, and what runs have measured. Small, opened, committed and closed by each command. */
+/** `control.duckdb`: an index of runs. Small, opened, committed and closed by each command. */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { sql } from "kysely"
 
 import { openDuck, type Duck } from "./duck.ts"
 import { migrate } from "./migrate.ts"
@@ -29,8 +28,6 @@ interface ControlTables {
     held: number | null
     skipped: number | null
     spent_usd: number | null
-    /** Of one worker, over the run's working time: sizes the next run's partitions. */
-    items_per_minute: number | null
   }
 }
 
@@ -38,7 +35,7 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [
   [
     `create table control.runs (run varchar not null, job varchar not null, job_module varchar not null, logical_time timestamptz not null, started_by varchar not null,
       trial boolean not null, status varchar not null, started_at timestamptz not null, ended_at timestamptz, sessions integer not null, manifest bigint,
-      delivered bigint, dead bigint, review bigint, held bigint, skipped bigint, spent_usd double, items_per_minute double)`
+      delivered bigint, dead bigint, review bigint, held bigint, skipped bigint, spent_usd double)`
   ]
 ]
 
@@ -72,21 +69,4 @@ export const recordRun = (folder: StateFolder, row: RunIndexRow): Effect.Effect<
 export const listRuns = (folder: StateFolder, limit: number): Effect.Effect<ReadonlyArray<RunIndexRow>, StoreError> =>
   withControl(folder, "listRuns", (duck) =>
     duck.use("listing runs", (db) => db.selectFrom("control.runs").selectAll().orderBy("started_at", "desc").orderBy("run").limit(limit).execute())
-  )
-
-/** One worker's items per minute in the job's last finished run; null without one. */
-export const measuredThroughput = (folder: StateFolder, job: string): Effect.Effect<number | null, StoreError> =>
-  withControl(folder, "measuredThroughput", (duck) =>
-    duck.use("reading what runs measured", async (db) => {
-      const row = await db
-        .selectFrom("control.runs")
-        .select("items_per_minute")
-        .where("job", "=", job)
-        .where("status", "=", "done")
-        .where(sql<boolean>`items_per_minute is not null`)
-        .orderBy("started_at", "desc")
-        .limit(1)
-        .executeTakeFirst()
-      return row?.items_per_minute ?? null
-    })
   )

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -106,8 +106,9 @@ describe.each(commands)("$reference", ({ reference }) => {
 })
 
 it("has no golden file of a job that is gone", () => {
-  const jobs = [...contents.values()].map(({ plan }) => `${plan.job}.json`)
-  expect(readdirSync(join(import.meta.dirname, "golden")).toSorted()).toEqual(jobs.toSorted())
+  const jobs = new Set([...contents.values()].map(({ plan }) => `${plan.job}.json`))
+  const golden = join(import.meta.dirname, "golden")
+  expect((existsSync(golden) ? readdirSync(golden) : []).filter((file) => !jobs.has(file))).toEqual([])
 })
 
 describe("runtime sql", () => {

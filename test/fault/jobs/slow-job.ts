@@ -6,7 +6,7 @@ import { Effect, Schema, Stream } from "effect"
 import { aggregate, count, infer, job, local, partition, report, stream, usd, user } from "nightshift"
 
 const input = process.env["FAULT_INPUT"] ?? "items.jsonl"
-/** `manifest`, `work`, `closing`; `stuck`: some calls never come back; `effect`: the model is an Effect that tells of its interruption. */
+/** `manifest`, `work` (`crawl`: much), `closing`; `stuck`: some calls never come back; `effect`: the model is an Effect that tells of its interruption. */
 const slow = process.env["FAULT_SLOW"] ?? ""
 const log = openSync(process.env["FAULT_LOG"] ?? "calls.log", constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY)
 const note = (...words: ReadonlyArray<string | number>): void => void writeSync(log, `${words.join(" ")}\n`)
@@ -25,12 +25,13 @@ const items = stream(() => Stream.fromIterable(rows()).pipe(Stream.rechunk(1), S
   return slow === "manifest" ? Effect.sleep(10) : Effect.void
 })), { schema: Item, key: ({ id }) => id })
 
+const latencyMs = slow === "crawl" ? 2_000 : slow === "work" || slow === "stuck" ? 150 : 1
 const labelOf = (n: number) => ({ label: n % 2 === 0 ? "even" : "odd" })
 const promised = local("model", async ({ data }) => {
   const n = Number(data[0])
   note("call", n, Date.now())
   if (slow === "stuck" && n % 50 === 3) await new Promise(() => undefined)
-  await sleep(slow === "work" || slow === "stuck" ? 150 : 1)
+  await sleep(latencyMs)
   return labelOf(n)
 }, { version: "1" })
 const effectful = local("model", ({ data }) => {

@@ -126,7 +126,6 @@ describe("a sample of the input", () => {
     Effect.gen(function* () {
       for (const name of ["a", "b", "c"]) folder.write(`slow/${name}.txt`, name)
       const reading = yield* Effect.forkChild(sampled(files(`${folder.path}/slow/*.txt`, { schema: Item, parse: () => Effect.never })))
-      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       yield* TestClock.adjust("3 seconds")
       expect(yield* Fiber.join(reading)).toEqual({ items: [], rejections: [], rowsTotal: 3, isWhole: false })
     })
