@@ -25,8 +25,8 @@ export const plan = verb(
     description:
       "Compile a job and say what a run of it would be: steps, items, partitions, workers, disk, price, next fire times. Lists every fault; runs nothing, writes nothing.",
     examples: [
-      ["runtime plan jobs/mail-triage.ts", "what the next run would be"],
-      ["runtime plan jobs/mail-triage.ts --date 2026-03-01 --mermaid", "of a certain day, with a flowchart for Markdown"]
+      ["runtime plan jobs/inbox-triage.ts", "what the next run would be"],
+      ["runtime plan jobs/inbox-triage.ts --date 2026-03-01 --mermaid", "of a certain day, with a flowchart for Markdown"]
     ]
   },
   {

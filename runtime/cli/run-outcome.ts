@@ -111,11 +111,11 @@ interface Outcome {
 const textOf = (outcome: Outcome, reports: ReadonlyArray<{ readonly text: string }>, plan: Plan): string => {
   const { run, trial, rejected, manifest, delivered, dead, review, held, skipped, seconds, spentUsd, reportPath } = outcome
   const part = (items: number, words: string): ReadonlyArray<string> => (items > 0 ? [`${formatCount(items)} ${words}`] : [])
-  const parts = [`${formatCount(delivered)} delivered`, ...part(review, "in review"), ...part(dead, "dead letters"), ...part(held, "held back"), ...part(skipped, "skipped")]
+  const parts = [`${formatCount(delivered)} delivered`, ...part(review, "in review"), ...part(dead, dead === 1 ? "dead letter" : "dead letters"), ...part(held, "held back"), ...part(skipped, "skipped")]
   return [
     ...reports.map(({ text }) => `${text.trimEnd()}\n`),
     `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
-    ...(rejected > 0 ? [`${formatCount(rejected)} rows of the input were rejected; the report says which and why.`] : []),
+    ...(rejected > 0 ? [`${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`] : []),
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(plan.budgetUsd)}.`,
     `Report: ${reportPath}`
   ].join("\n")

@@ -12,8 +12,8 @@ export const run = verb(
   {
     description: "Run a job: manifest, work, aggregates, report. Exit 0 done · 3 done with dead letters or reviews · 1 failed · 130 interrupted, resumable.",
     examples: [
-      ["runtime run jobs/mail-triage.ts", "run it for the current logical date"],
-      ["runtime run jobs/mail-triage.ts --date 2026-03-01 --param country=AU --limit 100", "a trial on the first hundred items"]
+      ["runtime run jobs/inbox-triage.ts", "run it for the current logical date"],
+      ["runtime run jobs/inbox-triage.ts --date 2026-03-01 --limit 100", "a trial on the first hundred items"]
     ]
   },
   {

@@ -15,8 +15,8 @@ export const tryVerb = verb(
     description:
       "Take one item through the steps and show it all: the rendered prompts, the answers, the rules' verdicts. Asks the models, writes nothing.",
     examples: [
-      ["runtime try jobs/mail-triage.ts", "the first item"],
-      ["runtime try jobs/mail-triage.ts --item mail-17 --step triage", "one item, as far as one step"]
+      ["runtime try jobs/inbox-triage.ts", "the first item"],
+      ["runtime try jobs/inbox-triage.ts --date 2026-03-02 --item mail-17 --step triage", "one item, as far as one step"]
     ]
   },
   {

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 
 import type { Answer } from "../../dsl/index.ts"
-import { worst, type LedgerShape, type PriorAnswer, type PriorCheckpoint, type Variant } from "../store/ledger.ts"
+import { worst, type LedgerShape, type PriorAnswer, type PriorCheckpoint, type StopRecord, type Variant } from "../store/ledger.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { ask, type Asked, type AskEnvironment } from "./ask.ts"
@@ -137,9 +137,10 @@ class ItemRun {
     return { kind: "stopped", disposition }
   }
 
-  #stop(node: RowNode, step: string, kind: "dead" | "review", code: string, rule: string | null, attempts: number): Outcome {
-    this.#trace.stop({ kind, step, code, rule, attempts })
-    this.#trace.checkpoint({ step: node.name, status: kind, disposition: node.terminal ? kind : null, code, rule, attempts })
+  #stop(node: RowNode, { answerStep, ...stop }: StopRecord & { readonly answerStep: string | null }): Outcome {
+    const { kind, code, rule, attempts } = stop
+    this.#trace.stop(stop)
+    this.#trace.checkpoint({ step: node.name, status: kind, disposition: node.terminal ? kind : null, code, rule, attempts, answerStep })
     if (node.terminal) this.#trace.ended(kind)
     return { kind: "stopped", disposition: kind }
   }
@@ -167,12 +168,12 @@ class ItemRun {
         const attempt = again?.attempt ?? (before?.attempt ?? 0) + 1
         const question = { node, step, model, label: this.#item.label, row, attempt, feedback: again?.feedback ?? null }
         const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
-        if ("code" in asked) return this.#stop(node, step, "dead", asked.code, null, asked.attempts)
+        if ("code" in asked) return this.#stop(node, { step, kind: "dead", code: asked.code, rule: null, attempts: asked.attempts, answerStep: null })
         const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
         const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
         if (node.models.length === 1) return this.#pass(node, "answered", outcome)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
-        if (accepted === null) return this.#stop(node, step, "dead", "accept-failed", null, asked.attempt)
+        if (accepted === null) return this.#stop(node, { step, kind: "dead", code: "accept-failed", rule: null, attempts: asked.attempt, answerStep: step })
         this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
         if (accepted) return this.#pass(node, "answered", outcome)
       }
@@ -214,7 +215,7 @@ class ItemRun {
       }
       const code = judged.kind === "failed" ? "rule-failed" : "rule"
       this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
-      return this.#stop(node, node.name, judged.kind === "review" ? "review" : "dead", code, rule, attempt)
+      return this.#stop(node, { step: node.name, kind: judged.kind === "review" ? "review" : "dead", code, rule, attempts: attempt, answerStep: input.answerStep })
     })
   }
 
@@ -232,7 +233,7 @@ class ItemRun {
       const passed = yield* Effect.result(callPlain("when", () => node.definition.test(row)))
       if (passed._tag === "Failure") {
         this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
-        return this.#stop(node, node.name, "dead", "when-failed", null, 0)
+        return this.#stop(node, { step: node.name, kind: "dead", code: "when-failed", rule: null, attempts: 0, answerStep: null })
       }
       return passed.success ? this.#pass(node, "passed", input) : this.#passOn(node, "skipped")
     })

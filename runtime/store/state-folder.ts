@@ -39,6 +39,8 @@ export const openStateFolder = (root: string): Effect.Effect<StateFolder, StoreE
   Effect.try({ try: () => prepare(path.resolve(root)), catch: (cause) => storeError(path.resolve(root), cause) })
 
 const prepare = (root: string): StateFolder => {
+  // Others may pass through to analytics/, which has its own permissions, and see nothing else.
+  fs.mkdirSync(root, { recursive: true, mode: 0o711 })
   fs.mkdirSync(path.join(root, "runs"), { recursive: true, mode: 0o700 })
   fs.mkdirSync(path.join(root, "analytics"), { recursive: true })
   fs.accessSync(path.join(root, "runs"), fs.constants.W_OK)

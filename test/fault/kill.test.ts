@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { slotsPerWorker, workersOf } from "../../runtime/execute/capacity.ts"
 import { uncommittedMax } from "../../runtime/store/group-commit.ts"
 import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
+import { keyOf, makeHome } from "../support/fault-home.ts"
 import { killAndResume, killPointsOf, type LineCounts } from "../support/kill-run.ts"
-import { lastJson, linesOf, runRuntime, tempFolder } from "../support/run-command.ts"
+import { lastJson, linesOf, tempFolder } from "../support/run-command.ts"
 
 const seeds = Array.from({ length: Number(process.env["FAULT_SEEDS"] ?? 25) }, (_, index) => index + 1)
 const atOnce = 2
@@ -33,17 +34,7 @@ const inputText = (): string => {
 
 const input = folder.write("items.jsonl", inputText())
 
-/** A state folder with the reference's key, so that items have the same ids, partitions and places. */
-const homeOf = (name: string, key: string | null) => {
-  const home = join(folder.path, name)
-  mkdirSync(join(home, "state"), { recursive: true })
-  if (key !== null) cpSync(key, join(home, "state/state.key"))
-  const log = join(home, "calls.log")
-  return { home, state: join(home, "state"), log, env: { FAULT_INPUT: input, FAULT_LOG: log } }
-}
-
 interface Reference extends FinishedRun {
-  readonly key: string
   readonly summary: Readonly<Record<string, unknown>>
   readonly exitCode: number | null
   readonly lines: LineCounts
@@ -52,15 +43,14 @@ interface Reference extends FinishedRun {
 let reference: Reference
 
 beforeAll(async () => {
-  const { home, state, log, env } = homeOf("reference", null)
-  const ended = await runRuntime([...runArgs, "--json", "--state", state], { env, cwd: home })
+  const home = makeHome(join(folder.path, "reference"), { input })
+  const ended = await home.start(runArgs).ended
   const summary = lastJson(ended)
-  const lines = linesOf(log)
+  const lines = linesOf(home.log)
   const counts = { manifest: lines.filter((line) => line.startsWith("key")).length, work: lines.filter((line) => line.startsWith("call")).length }
   reference = {
-    state,
+    state: home.state,
     run: String(summary["run"]),
-    key: join(state, "state.key"),
     summary,
     exitCode: ended.code,
     lines: { ...counts, closing: lines.length - counts.manifest - counts.work },
@@ -102,9 +92,9 @@ describe.concurrent("a run killed with SIGKILL and resumed", { timeout: seeds.le
 
   it.each(seeds)("[CHK-2] [CRD-3] [PAR-1] [PAR-5] seed %i: equals an uninterrupted run, and nothing durable is asked again", (seed) =>
     inTurn(async () => {
-      const { home, state, log, env } = homeOf(`seed-${seed}`, reference.key)
-      const points = killPointsOf(seed, reference.lines)
-      const { run, last, kills } = await killAndResume({ state, log, points, runArgs, env, cwd: home })
+      const home = makeHome(join(folder.path, `seed-${seed}`), { input, key: keyOf(reference) })
+      const { state, log } = home
+      const { run, last, kills } = await killAndResume({ home, runArgs, points: killPointsOf(seed, reference.lines) })
       const told = `seed ${seed}, killed at ${JSON.stringify(kills.map(({ point }) => point))}\n${last.stderr}`
       expect(last.code, told).toBe(reference.exitCode)
       expect(totalsOf(lastJson(last)), told).toEqual(totalsOf(reference.summary))
@@ -121,9 +111,7 @@ describe.concurrent("a run killed with SIGKILL and resumed", { timeout: seeds.le
         const again = callsIn(lines.slice(before)).filter((call) => durable.calls.has(call))
         expect(again, told).toEqual([])
       }
-      expect(leftovers(join(state, "runs", run)), told).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
+      expect(readdirSync(join(state, "runs", run)).toSorted(), told).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
     })
   )
 })
-
-const leftovers = (runFolder: string): ReadonlyArray<string> => (existsSync(runFolder) ? readdirSync(runFolder).toSorted() : [])

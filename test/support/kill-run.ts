@@ -2,7 +2,8 @@
 import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 
-import { lastJson, linesOf, openFiles, runFiles, runNames, startRuntime, type Ended, type RunningCommand } from "./run-command.ts"
+import type { FaultHome } from "./fault-home.ts"
+import { lastJson, linesOf, openFiles, runFiles, runNames, type Ended, type RunningCommand } from "./run-command.ts"
 
 /** When a process is killed: once its log has grown by so many lines, and so many ms later. */
 export interface KillPoint {
@@ -66,26 +67,24 @@ export interface KilledRun {
 }
 
 export interface KillOptions {
-  readonly state: string
-  readonly log: string
+  readonly home: FaultHome
   readonly points: ReadonlyArray<KillPoint>
   /** Arguments of the first command. */
   readonly runArgs: ReadonlyArray<string>
-  readonly env: Readonly<Record<string, string>>
-  readonly cwd: string
 }
 
 export const killAndResume = async (options: KillOptions): Promise<KilledRun> => {
-  const { state, points, runArgs, env, cwd, log } = options
+  const { home, points, runArgs } = options
+  const { state, log } = home
   const kills: Array<KilledRun["kills"][number]> = []
   for (let index = 0; ; index++) {
     const run = runNames(state).at(-1)
     const isBegun = kills.some(({ durable }) => durable.isBegun)
     // Killed before its first row was durable, a run isn't there to be resumed: nothing was read or asked.
     const args = run === undefined || !isBegun ? runArgs : ["resume", run]
-    const command = startRuntime([...args, "--json", "--state", state], { env, cwd })
+    const command = home.start(args)
     const point = points[index]
-    if (point !== undefined) await killAt(command, point, options)
+    if (point !== undefined) await killAt(command, point, home)
     const last = await command.ended
     if (last.signal === "SIGKILL") {
       const name = runNames(state).at(-1)
@@ -97,7 +96,7 @@ export const killAndResume = async (options: KillOptions): Promise<KilledRun> =>
 }
 
 /** Resolves when the process was killed, or ended by itself. */
-const killAt = async (command: RunningCommand, { phase, lines, ms }: KillPoint, { log, state }: KillOptions): Promise<void> => {
+const killAt = async (command: RunningCommand, { phase, lines, ms }: KillPoint, { log, state }: FaultHome): Promise<void> => {
   const grown = lineCounter(log)
   const known = runNames(state).length
   let isEnded = false

@@ -1,6 +1,7 @@
 /** Manifests and settlements for the tests of ledgers: a job with two ends, and items that go through it. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 
 import { canonicalJson, compile, deadLetter, infer, job, jsonl, local, partition, usd, user, validate, type Plan } from "../../dsl/index.ts"
 import type { Layout, LedgerShape, PendingItem, RunRecord, Settlement, StagedItem, Variant } from "../../runtime/store/ledger.ts"
@@ -155,3 +156,10 @@ export const eventually = (condition: Effect.Effect<boolean>): Effect.Effect<voi
           Effect.suspend(() => eventually(condition))
         )
   )
+
+/** All answers that reached a step. */
+export const rowsOf = (ledger: LedgerShape, step: string) => Effect.map(Stream.runCollect(ledger.rows(step)), (chunks) => chunks.flat())
+
+/** Their topics. */
+export const outputsOf = (ledger: LedgerShape, step: string) =>
+  Effect.map(rowsOf(ledger, step), (rows) => rows.map(({ output }) => (JSON.parse(output) as { topic: string }).topic))
