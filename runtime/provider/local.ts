@@ -16,13 +16,13 @@ export const localProvider = (services: Context.Context<never>): Layer.Layer<Pro
       return known
     }
     return Provider.of({
-      call: (request) =>
-        Effect.suspend(() => {
-          const { model, messages, attempt } = request
-          if (model.answer === undefined) return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
-          const answered = attemptAnswer(() => model.answer?.({ messages, data: messages.flatMap(({ data }) => data), attempt }), request, services)
-          return Effect.flatMap(answered, (output) => replyOf(request, output, versionOf(model)))
-        })
+      // Called when the effect is made, not when it runs: a function that answers at once then costs no fiber's turn.
+      call: (request) => {
+        const { model, messages, attempt } = request
+        if (model.answer === undefined) return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
+        const answered = attemptAnswer(() => model.answer?.({ messages, data: messages.flatMap(({ data }) => data), attempt }), request, services)
+        return Effect.flatMapEager(answered, (output) => replyOf(request, output, versionOf(model)))
+      }
     })
   })
 

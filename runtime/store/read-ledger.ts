@@ -1,5 +1,5 @@
 /** What a run's files say: pending items, rows for aggregates, completeness. Read-only. */
-import { sql, type Kysely } from "kysely"
+import { sql, type Compilable, type Expression, type Kysely } from "kysely"
 
 import type { FlatColumn, Plan } from "../../dsl/index.ts"
 import { identifier, quoted } from "./duck.ts"
@@ -21,16 +21,17 @@ type Db = Kysely<LedgerTables>
 
 /** Items of a range that lack a disposition at some terminal step. `isFresh` saves the look at checkpoints that can't be there. */
 export const readPending = async (db: Db, plan: Plan, from: number, to: number, isFresh: boolean): Promise<ReadonlyArray<PendingItem>> => {
-  const items = await db
-    .selectFrom("payload.items as item")
-    .innerJoin("state.manifest as listed", "listed.seq", "item.seq")
-    .where("item.seq", ">=", from)
-    .where("item.seq", "<=", to)
-    .where("listed.seq", ">=", from)
-    .where("listed.seq", "<=", to)
-    .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
-    .orderBy("item.seq")
-    .execute()
+  const items = await asOneText(
+    db,
+    db
+      .selectFrom("payload.items as item")
+      .innerJoin("state.manifest as listed", "listed.seq", "item.seq")
+      .where("item.seq", ">=", from)
+      .where("item.seq", "<=", to)
+      .where("listed.seq", ">=", from)
+      .where("listed.seq", "<=", to)
+      .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
+  )
   if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints, refused: noAnswers }))
   const prior = await readCheckpoints(db, from, to)
   const refused = await readRefused(db, from, to)
@@ -40,6 +41,17 @@ export const readPending = async (db: Db, plan: Plan, from: number, to: number, 
     const left = { checkpoints: found?.checkpoints ?? noCheckpoints, refused: refused.get(item.seq) ?? noAnswers }
     return found !== undefined && found.terminals >= terminals ? [] : [{ ...item, ...left }]
   })
+}
+
+/**
+ * The rows of a query that gives a `seq` and plain values, in the order of seqs and attempts. Each string of a result costs a call into DuckDB, so the many
+ * short ones of a slice come as one JSON text: a third of the time.
+ */
+const asOneText = async <R extends { readonly seq: number; readonly attempt?: number }>(db: Db, query: Compilable<R> & Expression<R>): Promise<ReadonlyArray<R>> => {
+  const { rows } = await sql<{ rows: string }>`select coalesce(to_json(list(each)), '[]')::varchar as rows from (${query}) each`.execute(db)
+  // DuckDB wrote it from the columns that the builder proved.
+  const parsed = JSON.parse(rows[0]?.rows ?? "[]") as Array<R>
+  return parsed.toSorted((a, b) => a.seq - b.seq || (a.attempt ?? 0) - (b.attempt ?? 0))
 }
 
 const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
@@ -136,25 +148,25 @@ export async function* readStepRows(db: Db, step: string): AsyncGenerator<Readon
   let slice = firstSlice
   for (let from = 0; from <= (last ?? -1);) {
     const to = from + slice - 1
-    const rows = await db
-      .selectFrom("state.checkpoints as done")
-      .innerJoin("payload.answers as answer", (join) =>
-        join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step")
-      )
-      .innerJoin("payload.items as item", "item.seq", "done.seq")
-      .innerJoin("state.variants as variant", "variant.variant", "answer.variant")
-      .where("done.step", "=", step)
-      .where("done.status", "in", ["answered", "passed"])
-      .where("done.seq", ">=", from)
-      .where("done.seq", "<=", to)
-      .where("answer.seq", ">=", from)
-      .where("answer.seq", "<=", to)
-      .where("item.seq", ">=", from)
-      .where("item.seq", "<=", to)
-      .select(["done.seq", "item.item_key as key", "item.body", "item.reference", "answer.output", "variant.model", "answer.attempt"])
-      .orderBy("done.seq")
-      .orderBy("answer.attempt")
-      .execute()
+    const rows = await asOneText(
+      db,
+      db
+        .selectFrom("state.checkpoints as done")
+        .innerJoin("payload.answers as answer", (join) =>
+          join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step")
+        )
+        .innerJoin("payload.items as item", "item.seq", "done.seq")
+        .innerJoin("state.variants as variant", "variant.variant", "answer.variant")
+        .where("done.step", "=", step)
+        .where("done.status", "in", ["answered", "passed"])
+        .where("done.seq", ">=", from)
+        .where("done.seq", "<=", to)
+        .where("answer.seq", ">=", from)
+        .where("answer.seq", "<=", to)
+        .where("item.seq", ">=", from)
+        .where("item.seq", "<=", to)
+        .select(["done.seq", "item.item_key as key", "item.body", "item.reference", "answer.output", "variant.model", "answer.attempt"])
+    )
     yield lastOfEach(rows)
     from = to + 1
     slice = nextSlice(

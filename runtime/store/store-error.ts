@@ -50,8 +50,9 @@ const patterns: ReadonlyArray<readonly [RegExp, typeof Reason.Type]> = [
   [/IO Error|EIO|Input\/output error/i, "unreadable"]
 ]
 
-/** Reads an exception as a `StoreError` about `path`. */
+/** Reads an exception as a `StoreError` about `path`; one that is a `StoreError` already stays what it is. */
 export const storeError = (path: string, cause: unknown): StoreError => {
+  if (cause instanceof StoreError) return cause
   const text = cause instanceof Error ? cause.message : String(cause)
   const reason = patterns.find(([pattern]) => pattern.test(text))?.[1] ?? "query"
   const pid = /PID (\d+)/.exec(text)?.[1]

@@ -55,8 +55,8 @@ const readPace = async (file: string, items: number): Promise<Pace> => {
     with done as (select committed_at as moment, sum(items) over (order by commit_no) as items, committed_at - lag(committed_at) over (order by commit_no) as pause from state.commits),
     run as (select created_at, sealed_at from state.run)
     select ${items} / (epoch_ms(sealed_at - created_at) / 1000.0) as manifest,
-      (select max(items) / (epoch_ms(max(moment) - any_value(sealed_at)) / 1000.0) from done) as work,
-      ${edge} / (select epoch_ms(min(moment) filter (items >= ${edge}) - any_value(sealed_at)) / 1000.0 from done) as first,
+      (select max(items) / (epoch_ms(max(moment) - (select sealed_at from run)) / 1000.0) from done) as work,
+      ${edge} / (select epoch_ms(min(moment) filter (items >= ${edge}) - (select sealed_at from run)) / 1000.0 from done) as first,
       ${edge} / (select epoch_ms(max(moment) - min(moment) filter (items >= ${items - edge})) / 1000.0 from done) as last,
       (select max(epoch_ms(pause)) / 1000.0 from done) as stall
     from run`)

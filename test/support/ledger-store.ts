@@ -43,7 +43,8 @@ const makeDuckStore = (folder: StateFolder): LedgerStore => {
   const folderOf = (): RunFolder => folder.run(`run-${crashes}`)
   const copy = (name: "state" | "payload" | "", from: RunFolder, to: RunFolder): void =>
     cpSync(from.root, to.root, { recursive: true, filter: (file) => file === from.root || basename(file).startsWith(name) })
-  const using: Duck<LedgerTables>["use"] = (doing, query) => (duck === null ? Effect.die(new Error("not opened")) : duck.use(doing, query))
+  const using: Duck<LedgerTables>["use"] = (doing, query) =>
+    Effect.suspend(() => (duck === null ? Effect.die(new Error("not opened")) : duck.use(doing, query)))
   return {
     open: (plan) =>
       Effect.tap(

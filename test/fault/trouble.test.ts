@@ -1,0 +1,221 @@
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+
+import { slotsPerWorker, workersOf } from "../../runtime/execute/capacity.ts"
+import { uncommittedMax } from "../../runtime/store/group-commit.ts"
+import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
+import { keyOf, makeHome, mountSmall, type FaultHome } from "../support/fault-home.ts"
+import { lastJson, onlyRun, openFiles, runFiles, tempFolder, until, type Ended } from "../support/run-command.ts"
+import { leftUnder } from "../support/state-tree.ts"
+
+const folder = tempFolder()
+afterAll(() => folder[Symbol.dispose]())
+const slowJob = ["run", join(import.meta.dirname, "jobs/slow-job.ts"), "--date", "2026-03-01"]
+const killJob = ["run", join(import.meta.dirname, "jobs/kill-job.ts"), "--date", "2026-03-01"]
+const items = 1_000
+const lines = Array.from({ length: items }, (_, n) => JSON.stringify({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `The text of item ${n}`, n }))
+const input = folder.write("items.jsonl", `${lines.join("\n")}\n`)
+
+let reference: FinishedRun
+beforeAll(async () => {
+  const home = makeHome(join(folder.path, "reference"), { input })
+  const ended = await home.start(killJob).ended
+  expect(ended.code, ended.stderr).toBe(3)
+  reference = { state: home.state, run: String(lastJson(ended)["run"]) }
+})
+
+const homeOf = (name: string): FaultHome => makeHome(join(folder.path, name), { input, key: keyOf(reference) })
+
+/** It failed, and its message is one that a tired operator can use. */
+const expectRefused = (ended: Ended, ...says: ReadonlyArray<string | RegExp>): void => {
+  expect(ended.code, ended.stderr).toBe(1)
+  for (const said of says) expect(ended.stderr).toMatch(said)
+  expect(ended.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
+}
+
+/** Starts a run, and kills it when so many calls were made. */
+const killedAt = async (home: FaultHome, args: ReadonlyArray<string>, calls: number, env: Readonly<Record<string, string>> = {}): Promise<string> => {
+  const command = home.start(args, env)
+  await until(() => home.noted("call").length >= calls)
+  command.kill("SIGKILL")
+  await command.ended
+  return onlyRun(home.state)
+}
+
+const progressOf = (home: FaultHome): Readonly<Record<string, unknown>> => {
+  try {
+    return JSON.parse(readFileSync(join(home.state, "runs", onlyRun(home.state), "progress.json"), "utf8")) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
+
+describe("a full disk", { timeout: 180_000 }, () => {
+  const mounted = (name: string, megabytes: number) => mountSmall(join(folder.path, name, "state"), megabytes)
+
+  it("[CHK-4] during the work: the run waits, says so, pays for no more than it can hold, and goes on when there is room", async (context) => {
+    using disk = mounted("full", 48)
+    if (disk === null) return context.skip("no file system can be mounted here")
+    const home = homeOf("full")
+    const command = home.start(killJob)
+    await until(() => home.noted("call").length >= 500)
+    disk.fill()
+    const before = home.noted("call").length
+    await until(() => typeof progressOf(home)["trouble"] === "string")
+    expect(progressOf(home)["trouble"]).toContain("is full")
+    const status = lastJson(await home.start(["status", onlyRun(home.state)]).ended)
+    expect(status).toMatchObject({ status: "running", trouble: expect.stringContaining("make room") })
+    const held = home.noted("call").length
+    expect(held - before).toBeLessThanOrEqual(workersOf(null) * slotsPerWorker + uncommittedMax)
+    disk.makeRoom()
+    const ended = await command.ended
+    expect(ended.code, ended.stderr).toBe(3)
+    expect(new Set(home.noted("call")).size).toBe(home.noted("call").length)
+    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+  })
+
+  it("[CHK-4] during the work, and the run is stopped meanwhile: it stops, and a resume loses nothing", async (context) => {
+    using disk = mounted("full-stopped", 48)
+    if (disk === null) return context.skip("no file system can be mounted here")
+    const home = homeOf("full-stopped")
+    const command = home.start(killJob)
+    await until(() => home.noted("call").length >= 500)
+    disk.fill()
+    await until(() => typeof progressOf(home)["trouble"] === "string")
+    command.kill("SIGINT")
+    const stopped = await command.ended
+    expect(stopped.code, stopped.stderr).toBe(130)
+    expect(stopped.stderr).not.toMatch(/^\s+at |\\n\s+at /m)
+    disk.makeRoom()
+    const ended = await home.start(["resume", onlyRun(home.state)]).ended
+    expect(ended.code, ended.stderr).toBe(3)
+    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(leftUnder(home.state)).toEqual([])
+  })
+
+  it("[CHK-4] during the manifest: says that the disk is full, leaves no half manifest, and a resume with more room builds it anew", async (context) => {
+    using disk = mounted("full-manifest", 4)
+    if (disk === null) return context.skip("no file system can be mounted here")
+    const large = folder.write("large.jsonl", lines.map((line) => `${line.slice(0, -1)},"more":"${line.repeat(200)}"}\n`.replaceAll(/"more":"(.*)"/g, (_, more: string) => `"more":${JSON.stringify(more)}`)).join(""))
+    const home = makeHome(join(folder.path, "full-manifest"), { input: large })
+    const failed = await home.start(killJob).ended
+    expectRefused(failed, /is full/, /make room/)
+    expect(home.noted("call")).toEqual([])
+    expect(disk.remount("size=256m")).toBe(true)
+    const ended = await home.start(["resume", onlyRun(home.state)]).ended
+    expect(ended.code, ended.stderr).toBe(3)
+    expect(lastJson(ended)).toMatchObject({ rowsRead: items, manifest: items })
+    expect(leftUnder(home.state)).toEqual([])
+  })
+
+  it("[CHK-4] before anything is begun: says so", async (context) => {
+    using disk = mounted("full-begin", 1)
+    if (disk === null) return context.skip("no file system can be mounted here")
+    const home = makeHome(join(folder.path, "full-begin"), { input })
+    disk.fill()
+    expectRefused(await home.start(killJob).ended, /is full/, /make room/i)
+  })
+
+  it("[CHK-4] a state folder that can't be written: says which, and what to do", async (context) => {
+    using disk = mounted("read-only", 4)
+    if (disk === null) return context.skip("no file system can be mounted here")
+    const home = makeHome(join(folder.path, "read-only"), { input })
+    expect(disk.remount("ro")).toBe(true)
+    expectRefused(await home.start(killJob).ended, home.state, /can't be written/, /--state DIR/)
+  })
+})
+
+describe("two processes", { timeout: 180_000 }, () => {
+  it("[CHK-5] on one run: the second is told who holds it, changes nothing, and the first goes on", async () => {
+    const home = homeOf("second")
+    const first = home.start(slowJob, { FAULT_SLOW: "work" })
+    await until(() => home.noted("call").length >= 64)
+    const run = onlyRun(home.state)
+    const second = await home.start(["resume", run]).ended
+    expectRefused(second, `process ${first.pid}`, /Nothing was changed/, "state.duckdb")
+    expect(lastJson(await home.start(["status", run]).ended)).toMatchObject({ status: "running", holder: { pid: first.pid } })
+    const ended = await first.ended
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(home.noted("call")).toHaveLength(items)
+    using files = await openFiles(runFiles(home.state, run))
+    expect(await files.rows("select session, pid from state.sessions")).toEqual([{ session: 1, pid: first.pid }])
+  })
+
+  it("[CHK-5] on two runs of one state folder work side by side", async () => {
+    const home = homeOf("beside")
+    const both = [home.start(slowJob, { FAULT_SLOW: "work" }), home.start(killJob)]
+    const [slow, killed] = await Promise.all(both.map(({ ended }) => ended))
+    expect([slow?.code, killed?.code], `${slow?.stderr}\n${killed?.stderr}`).toEqual([0, 3])
+    const listed = JSON.parse((await home.start(["runs"]).ended).stdout) as ReadonlyArray<Record<string, unknown>>
+    expect(listed.map(({ job, status }) => `${String(job)} ${String(status)}`).toSorted()).toEqual(["fault done", "slow done"])
+    const counted = await home.start(["sql", "select job, count(*)::integer as items from items group by all order by all"]).ended
+    expect(JSON.parse(counted.stdout)).toEqual([{ job: "fault", items }, { job: "slow", items }])
+    expect(leftUnder(home.state)).toEqual([])
+  })
+
+  it.each([
+    ["of the dead process", null],
+    ["that names a live stranger", process.pid],
+    ["that is no JSON", "garbage"]
+  ])("[CHK-5] a stale note of a holder %s is taken over", async (_, pid) => {
+    const home = homeOf(`stale-${String(pid)}`)
+    const run = await killedAt(home, slowJob, 64, { FAULT_SLOW: "work" })
+    const note = join(home.state, "runs", run, "holder.json")
+    expect(existsSync(note)).toBe(true)
+    if (pid !== null) writeFileSync(note, pid === "garbage" ? pid : JSON.stringify({ pid, startedAt: new Date().toISOString(), command: "runtime run" }))
+    expect(lastJson(await home.start(["status", run]).ended)).toMatchObject({ status: "crashed", holder: null })
+    const ended = await home.start(["resume", run]).ended
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(lastJson(ended)).toMatchObject({ delivered: items })
+    expect(leftUnder(home.state)).toEqual([])
+  })
+})
+
+describe("a damaged file", { timeout: 180_000 }, () => {
+  const damages: ReadonlyArray<readonly [what: string, damage: (file: string) => void]> = [
+    ["cut to half", (file) => truncateSync(file, Math.floor(readFileSync(file).length / 2))],
+    ["cut to 100 bytes", (file) => truncateSync(file, 100)],
+    ["emptied", (file) => truncateSync(file, 0)],
+    ["overwritten with garbage", (file) => writeFileSync(file, Buffer.alloc(50_000, "garbage "))],
+    ["removed", (file) => rmSync(file)]
+  ]
+  let home: FaultHome
+  let run: string
+  beforeAll(async () => {
+    home = homeOf("damaged")
+    run = await killedAt(home, slowJob, 300, { FAULT_SLOW: "work" })
+  })
+
+  it.each(["state", "payload"].flatMap((name) => damages.map(([what, damage]) => ({ name, what, damage }))))(
+    "[CHK-4] $name.duckdb $what: resume says which file and what to do, and changes neither file",
+    async ({ name, damage }) => {
+      const files = runFiles(home.state, run)
+      const all = Object.values(files).flatMap((file) => [file, `${file}.wal`])
+      const kept = all.map((file) => [file, existsSync(file) ? readFileSync(file) : null] as const)
+      const damaged = files[name as keyof typeof files]
+      damage(damaged)
+      const now = all.map((file) => (existsSync(file) ? readFileSync(file) : null))
+      try {
+        const ended = await home.start(["resume", run]).ended
+        expect(ended.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
+        expect(ended.stderr).toContain(`${name}.duckdb`)
+        expect(ended.stderr).toMatch(/doctor|does not exist|--state DIR/)
+        expect([1, 2]).toContain(ended.code)
+        expect(all.map((file) => (existsSync(file) ? readFileSync(file) : null))).toEqual(now)
+        const status = await home.start(["status", run]).ended
+        expect(status.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
+      } finally {
+        for (const [file, bytes] of kept) if (bytes === null) rmSync(file, { force: true })
+        else writeFileSync(file, bytes)
+      }
+    }
+  )
+
+  it("control: whole again, the run goes on to its end", async () => {
+    const ended = await home.start(["resume", run]).ended
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(lastJson(ended)).toMatchObject({ status: "done", delivered: items })
+  })
+})
