@@ -1,6 +1,7 @@
 /** Asks one model about one item, until it has a decoded answer or its tries are used up. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 
 import { dataOf, render, user, type Message, type Model, type ModelMessage } from "../../dsl/index.ts"
 import type { ProviderError, Reply } from "../provider/provider.ts"
@@ -110,22 +111,32 @@ interface Call extends Prepared {
   readonly attempt: number
 }
 
-const askOnce = Effect.fnUntraced(function* (environment: AskEnvironment, { node, step }: Question, call: Call, trace: ItemTrace) {
+const askOnce = (environment: AskEnvironment, question: Question, call: Call, trace: ItemTrace): Effect.Effect<Asked | Refused> => {
   const { model, messages, attempt } = call
-  const { definition } = node
+  const { schema, definition } = question.node
   const startedAt = environment.now()
-  const called = yield* Effect.result(
-    environment.provider.call({ model, messages, attempt, schema: node.schema, maxTokens: definition.maxTokens ?? null, temperature: definition.temperature ?? null })
+  const { maxTokens = null, temperature = null } = definition
+  return Effect.map(Effect.result(environment.provider.call({ model, messages, attempt, schema, maxTokens, temperature })), (called) =>
+    judgeReply(environment, question, { ...call, startedAt }, called, trace)
   )
+}
+
+const judgeReply = (
+  environment: AskEnvironment,
+  { node, step }: Question,
+  { model, messages, attempt, startedAt, promptVersion, shape }: Call & { readonly startedAt: number },
+  called: Result.Result<Reply, ProviderError>,
+  trace: ItemTrace
+): Asked | Refused => {
   const ms = environment.now() - startedAt
   const reply = called._tag === "Success" ? called.success : null
   const variant = environment.variants.of({
     step,
     model: model.name,
     modelVersion: reply?.modelVersion ?? "unknown",
-    promptVersion: call.promptVersion,
+    promptVersion,
     codeVersion: environment.codeVersion,
-    shape: call.shape
+    shape
   })
   const judged = called._tag === "Success" ? decode(node, called.success) : refused(called.failure)
   trace.attempt({
@@ -145,8 +156,8 @@ const askOnce = Effect.fnUntraced(function* (environment: AskEnvironment, { node
     return judged
   }
   trace.answer({ step, attempt, variant, output: judged.json, raw: reply?.raw ?? null })
-  return { ...judged, attempt, variant } satisfies Asked
-})
+  return { ...judged, attempt, variant }
+}
 
 interface Refused {
   readonly code: string

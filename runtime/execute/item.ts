@@ -71,7 +71,8 @@ class ItemRun {
       for (let at = 0; at < rows.length; at++) {
         const node = rows[at]
         if (node === undefined) continue
-        const outcome = yield* this.#step(node)
+        const next = this.#step(node)
+        const outcome = Effect.isEffect(next) ? yield* next : next
         if (outcome !== "again") this.#outcomes.set(node.name, outcome)
         // A rule asked for another answer: back to the infer that it looks at.
         else at = rows.findIndex(({ name }) => node.kind === "validate" && name === node.asks) - 1
@@ -85,27 +86,24 @@ class ItemRun {
     return ledger.settle(this.#trace.settlement(new Date(now()), isLast))
   }
 
-  #step(node: RowNode) {
-    return Effect.gen({ self: this }, function* () {
-      const known = this.#outcomes.get(node.name)
-      if (known !== undefined) return known
-      const prior = this.#prior(node)
-      if (prior !== undefined) return prior
-      const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
-      const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
-      if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
-      const input = upstream[0] ?? { kind: "item" as const }
-      switch (node.kind) {
-        case "infer":
-          return yield* this.#infer(node, input)
-        case "validate":
-          return input.kind === "answer" ? yield* this.#validate(node, input) : yield* Effect.die(new Error(`${node.name} reads answers`))
-        case "when":
-          return yield* this.#when(node, input)
-        case "join":
-          return this.#join(node, upstream)
-      }
-    })
+  /** Most steps of most items are decided at once: only what waits is an Effect. */
+  #step(node: RowNode): Outcome | Effect.Effect<Outcome | "again", StoreError> {
+    const known = this.#outcomes.get(node.name) ?? this.#prior(node)
+    if (known !== undefined) return known
+    const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
+    const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
+    if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
+    const input = upstream[0] ?? { kind: "item" as const }
+    switch (node.kind) {
+      case "infer":
+        return this.#infer(node, input)
+      case "validate":
+        return input.kind === "answer" ? this.#validate(node, input) : Effect.die(new Error(`${node.name} reads answers`))
+      case "when":
+        return this.#when(node, input)
+      case "join":
+        return this.#join(node, upstream)
+    }
   }
 
   /** What an earlier session decided at this step; undefined if it didn't get there. */

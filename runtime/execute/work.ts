@@ -38,12 +38,21 @@ const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options:
   for (let from = firstSeq; from <= lastSeq; ) {
     const to = Math.min(lastSeq, from + slice - 1)
     const pending = yield* ledger.pending(from, to)
-    yield* Effect.forEach(pending, (item) => workItem(ledger, options, lease, item), { concurrency: slotsPerWorker, discard: true })
+    yield* inSlots(pending, (item) => workItem(ledger, options, lease, item))
     from = to + 1
     slice = nextSlice(slice, pending.reduce((bytes, { body }) => bytes + (body?.length ?? 0), 0))
   }
   yield* ledger.finish(partition)
 })
+
+/** As many fibers as there are slots, each taking the next item: a fiber an item would cost more than most items. */
+const inSlots = <A, E, R>(items: ReadonlyArray<A>, work: (item: A) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> => {
+  let next = 0
+  const slot = Effect.gen(function* () {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) yield* work(item)
+  })
+  return Effect.forEach(Array.from({ length: Math.min(slotsPerWorker, items.length) }), () => slot, { concurrency: "unbounded", discard: true })
+}
 
 const workItem = (ledger: LedgerShape, { environment, source }: WorkOptions, { partition, worker }: Lease, pending: PendingItem): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
   const place = { seq: pending.seq, itemId: pending.itemId, partition: partition.partition, worker }

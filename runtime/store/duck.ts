@@ -47,7 +47,7 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
   options: DuckOptions
 ): Effect.fn.Return<Duck<Tables>, StoreError, Scope.Scope> {
   const settings: Record<string, string> = {
-    memory_limit: `${options.memoryMb ?? 300}MB`,
+    memory_limit: `${options.memoryMb ?? 200}MB`,
     threads: "2",
     preserve_insertion_order: "true",
     ...(options.tempDirectory === undefined ? {} : { temp_directory: options.tempDirectory })

@@ -20,7 +20,7 @@ const assigned = target("staging", "assigned", BIGINT, INTEGER)
 /** Rows a staging transaction; the file is thrown away, so durability is not its point. */
 const commitRows = 100_000
 /** Items put in place in one sort: bounds its memory. */
-const placeItems = 500_000
+const placeItems = 200_000
 
 export class ManifestStage {
   readonly #duck: Duck<LedgerTables>

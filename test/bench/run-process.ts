@@ -8,6 +8,9 @@ export const root = path.resolve(import.meta.dirname, "../..")
 export const launcher = path.join(root, "bin/runtime.js")
 export const benchJob = path.join(import.meta.dirname, "bench-job.ts")
 
+/** The launcher is started as npx starts it, by its own first line: with the Node that runs the bench. */
+const nodeFirst = `${path.dirname(process.execPath)}:${process.env["PATH"] ?? ""}`
+
 /** About 90 bytes a line. */
 export const writeItems = async (file: string, items: number): Promise<void> => {
   const out = createWriteStream(file)
@@ -38,7 +41,7 @@ export interface Running {
 
 export const startRuntime = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Running => {
   const began = performance.now()
-  const child = spawn(process.execPath, [launcher, ...args], { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(launcher, args, { cwd: root, env: { ...process.env, ...env, PATH: nodeFirst }, stdio: ["ignore", "pipe", "pipe"] })
   const pid = child.pid ?? 0
   let stdout = ""
   let stderr = ""

@@ -29,7 +29,8 @@ describe("a waiter", () => {
     Effect.gen(function* () {
       for (const ops of [3, 4, 5, 6]) {
         for (let before = 0; before < 8; before++) {
-          for (let after = 0; after < 16; after++) expect(yield* seesWake(ops, before, after), JSON.stringify({ ops, before, after })).toBe(true)
+          for (let after = 0; after < 16; after++)
+            expect(yield* seesWake(ops, before, after), JSON.stringify({ ops, before, after })).toBe(true)
         }
       }
     })
