@@ -32,9 +32,7 @@ const runtime = Command.make("runtime").pipe(
 /** Logs go to stderr: stdout is the answer. */
 const logs = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
 
-const main = Command.run(runtime, { version }).pipe(
-  Effect.provide(Layer.mergeAll(NodeServices.layer, logs))
-)
+const main = Command.run(runtime, { version }).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, logs)))
 
 NodeRuntime.runMain(main, {
   disableErrorReporting: true,

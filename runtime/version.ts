@@ -6,7 +6,8 @@ import * as path from "node:path"
 const readVersion = (folder: string): string => {
   try {
     const found: unknown = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"))
-    if (typeof found === "object" && found !== null && "version" in found && "name" in found && found.name === "nightshift") return String(found.version)
+    if (typeof found === "object" && found !== null && "version" in found && "name" in found && found.name === "nightshift")
+      return String(found.version)
   } catch {
     // Not in this folder.
   }

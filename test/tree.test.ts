@@ -19,7 +19,16 @@ describe("the repo", () => {
 
   it("[CRD-7] is built from the packages that its card names, each pinned to one version", () => {
     const all = { ...manifest.dependencies, ...manifest.devDependencies }
-    for (const name of ["effect", "@effect/platform-node", "@duckdb/node-api", "kysely", "openai", "@anthropic-ai/sdk", "cron-parser", "vitest"]) {
+    for (const name of [
+      "effect",
+      "@effect/platform-node",
+      "@duckdb/node-api",
+      "kysely",
+      "openai",
+      "@anthropic-ai/sdk",
+      "cron-parser",
+      "vitest"
+    ]) {
       expect(all[name], name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/)
     }
     expect(manifest.dependencies["effect"]).toBe(manifest.dependencies["@effect/platform-node"])

@@ -23,7 +23,8 @@ export const cancel = verb(
     const files = folder.run(run)
     const now = yield* readRunStatus(files, run)
     if (now === null) return yield* new RunNotFound({ run, state: folder.root })
-    if (now.status !== "running") return yield* new Misuse({ problem: `Run ${run} isn't running: it is ${now.status}.`, remedy: "Nothing was changed." })
+    if (now.status !== "running")
+      return yield* new Misuse({ problem: `Run ${run} isn't running: it is ${now.status}.`, remedy: "Nothing was changed." })
     const pid = yield* holderPid(files.state)
     if (pid === null) return yield* new Misuse({ problem: `Run ${run} has just ended.`, remedy: `See \`runtime status ${run}\`.` })
     yield* replaceFile(files.cancel, "cancel")
@@ -32,10 +33,16 @@ export const cancel = verb(
     for (;;) {
       const seen = yield* readRunStatus(files, run)
       if (seen !== null && seen.status !== "running") {
-        return { json: seen, text: `Run ${run} is ${seen.status}: ${seen.committed} of ${seen.manifest} items are done. Go on with \`runtime resume ${run}\`.` }
+        return {
+          json: seen,
+          text: `Run ${run} is ${seen.status}: ${seen.committed} of ${seen.manifest} items are done. Go on with \`runtime resume ${run}\`.`
+        }
       }
       if ((yield* Clock.currentTimeMillis) - asked > waitSeconds * 1_000) {
-        return yield* new Misuse({ problem: `Process ${pid} was told to stop ${waitSeconds} s ago and still works on run ${run}.`, remedy: `Its commits are safe whatever ends it: \`kill -9 ${pid}\`, then \`runtime resume ${run}\`.` })
+        return yield* new Misuse({
+          problem: `Process ${pid} was told to stop ${waitSeconds} s ago and still works on run ${run}.`,
+          remedy: `Its commits are safe whatever ends it: \`kill -9 ${pid}\`, then \`runtime resume ${run}\`.`
+        })
       }
       yield* Effect.sleep("200 millis")
     }

@@ -8,9 +8,9 @@ import { formatCount, formatSeconds } from "./format.ts"
 
 const plainEveryMs = 5_000
 
-/** Where progress goes; `isQuiet` for `--json`, whose reader has the exit code. */
+/** Where progress goes; `isQuiet` for `--json`, whose reader has the exit code: then only waiting is told, once, and its end. */
 export const makeProgress = (isQuiet: boolean): Effect.Effect<(progress: Progress) => Effect.Effect<void>, never, Scope.Scope> =>
-  process.stderr.isTTY && !isQuiet ? liveBlock : isQuiet ? Effect.succeed(() => Effect.void) : plainLines
+  process.stderr.isTTY && !isQuiet ? liveBlock : isQuiet ? troubleLines : plainLines
 
 const liveBlock = Effect.gen(function* () {
   const { createLogUpdate } = yield* Effect.promise(() => import("log-update"))
@@ -35,16 +35,32 @@ const plainLines = Effect.sync(() => {
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (now - last < plainEveryMs) return Effect.void
       last = now
-      return Effect.sync(() => void process.stderr.write(`${lineOf(progress)}${progress.trouble === null ? "" : ` · waiting: ${progress.trouble}`}\n`))
+      return Effect.sync(
+        () => void process.stderr.write(`${lineOf(progress)}${progress.trouble === null ? "" : ` · waiting: ${progress.trouble}`}\n`)
+      )
+    })
+})
+
+const troubleLines = Effect.sync(() => {
+  let told: string | null = null
+  return ({ run, trouble }: Progress) =>
+    Effect.sync(() => {
+      if (trouble === told) return
+      told = trouble
+      process.stderr.write(trouble === null ? `${run} goes on.\n` : `${run} waits: ${trouble}\n`)
     })
 })
 
 /** One line: where the run is, how fast, and what became of the items. */
-export const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSeconds, dispositions }: Progress): string => {
+const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSeconds, dispositions }: Progress): string => {
   if (phase === "manifest") return `${run}: building the manifest, ${formatCount(rows)} rows read`
   if (phase === "closing") return `${run}: ${formatCount(committed)} items done; checking, aggregating, reporting`
   const pace = perSecond === null ? "" : ` · ${formatCount(perSecond)}/s`
   const left = remainingSeconds === null ? "" : ` · ${formatSeconds(remainingSeconds)} left`
-  const ended = Object.entries(dispositions).flatMap(([disposition, items]) => (items > 0 ? [`${formatCount(items)} ${disposition === "dead" ? "dead letters" : disposition === "review" ? "in review" : disposition}`] : []))
+  const ended = Object.entries(dispositions).flatMap(([disposition, items]) =>
+    items > 0
+      ? [`${formatCount(items)} ${disposition === "dead" ? "dead letters" : disposition === "review" ? "in review" : disposition}`]
+      : []
+  )
   return `${run}: ${formatCount(committed)} of ${formatCount(manifest)}${pace}${left}${ended.length > 0 ? ` · ${ended.join(", ")}` : ""}`
 }

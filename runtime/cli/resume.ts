@@ -9,12 +9,16 @@ import { verb } from "./verb.ts"
 export const resume = verb(
   "resume",
   {
-    description: "Go on with a run from its checkpoints, after a kill, an interruption or a failure. Items that are done are not asked again.",
+    description:
+      "Go on with a run from its checkpoints, after a kill, an interruption or a failure. Items that are done are not asked again.",
     examples: [["runtime resume mail-triage-20261125-013000-7f3k", "go on where it stopped"]]
   },
   {
     run: Argument.String("run").pipe(Argument.withDescription("the run's name, as `runtime runs` lists it")),
-    acceptPlan: Flag.Boolean("accept-plan").pipe(Flag.withDescription("go on although the job compiles to another plan than it began with"), Flag.withDefault(false))
+    acceptPlan: Flag.Boolean("accept-plan").pipe(
+      Flag.withDescription("go on although the job compiles to another plan than it began with"),
+      Flag.withDefault(false)
+    )
   },
   Effect.fnUntraced(function* ({ run, acceptPlan, state, json }) {
     const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
@@ -29,10 +33,14 @@ export const resume = verb(
     const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
     if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)
     const schema = job.options.params
-    const params = schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
+    const params =
+      schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
     const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
     const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
     const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
-    return yield* runToOutcome({ job, plan, codeVersion, folder, start, params, date, measuredPerMinute, command: `runtime resume ${run}` }, json)
+    return yield* runToOutcome(
+      { job, plan, codeVersion, folder, start, params, date, measuredPerMinute, command: `runtime resume ${run}` },
+      json
+    )
   })
 )

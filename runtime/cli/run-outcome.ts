@@ -21,7 +21,9 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   const row = indexRow(options, startedAt)
   yield* recordRun(folder, row)
   const onProgress = yield* makeProgress(asJson)
-  yield* executeRun({ ...options, onProgress }).pipe(Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause))))
+  yield* executeRun({ ...options, onProgress }).pipe(
+    Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause)))
+  )
   const { report, path } = yield* writeReport(folder, start.run, plan)
   const { dispositions, manifest, seconds } = report
   yield* recordRun(folder, {
@@ -55,12 +57,23 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
 }, Effect.scoped)
 
 /** A run that stopped short: the index learns of it, and whoever stopped it is told how to go on. */
-const noteStop = (options: Omit<RunOptions, "onProgress">, row: RunIndexRow, asJson: boolean, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+const noteStop = (
+  options: Omit<RunOptions, "onProgress">,
+  row: RunIndexRow,
+  asJson: boolean,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { folder, start } = options
     const now = yield* readRunStatus(folder.run(start.run), start.run)
     if (now === null || now.status === "running") return
-    yield* recordRun(folder, { ...row, ...now.dispositions, status: now.status === "crashed" ? "failed" : now.status, manifest: now.manifest, ended_at: new Date(yield* Clock.currentTimeMillis) })
+    yield* recordRun(folder, {
+      ...row,
+      ...now.dispositions,
+      status: now.status === "crashed" ? "failed" : now.status,
+      manifest: now.manifest,
+      ended_at: new Date(yield* Clock.currentTimeMillis)
+    })
     const goOn = `${formatCount(now.committed)} of ${formatCount(now.manifest)} items are done and stay so. Go on with \`runtime resume ${start.run}\`.`
     yield* Effect.sync(() => process.stderr.write(`Run ${start.run} is ${now.status}: ${goOn}\n`))
     if (asJson && Cause.hasInterrupts(cause)) yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(now)}\n`))
@@ -111,11 +124,21 @@ interface Outcome {
 const textOf = (outcome: Outcome, reports: ReadonlyArray<{ readonly text: string }>, plan: Plan): string => {
   const { run, trial, rejected, manifest, delivered, dead, review, held, skipped, seconds, spentUsd, reportPath } = outcome
   const part = (items: number, words: string): ReadonlyArray<string> => (items > 0 ? [`${formatCount(items)} ${words}`] : [])
-  const parts = [`${formatCount(delivered)} delivered`, ...part(review, "in review"), ...part(dead, dead === 1 ? "dead letter" : "dead letters"), ...part(held, "held back"), ...part(skipped, "skipped")]
+  const parts = [
+    `${formatCount(delivered)} delivered`,
+    ...part(review, "in review"),
+    ...part(dead, dead === 1 ? "dead letter" : "dead letters"),
+    ...part(held, "held back"),
+    ...part(skipped, "skipped")
+  ]
   return [
     ...reports.map(({ text }) => `${text.trimEnd()}\n`),
     `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
-    ...(rejected > 0 ? [`${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`] : []),
+    ...(rejected > 0
+      ? [
+          `${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`
+        ]
+      : []),
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(plan.budgetUsd)}.`,
     `Report: ${reportPath}`
   ].join("\n")

@@ -10,7 +10,8 @@ import { verb } from "./verb.ts"
 export const run = verb(
   "run",
   {
-    description: "Run a job: manifest, work, aggregates, report. Exit 0 done · 3 done with dead letters or reviews · 1 failed · 130 interrupted, resumable.",
+    description:
+      "Run a job: manifest, work, aggregates, report. Exit 0 done · 3 done with dead letters or reviews · 1 failed · 130 interrupted, resumable.",
     examples: [
       ["runtime run jobs/inbox-triage.ts", "run it for the current logical date"],
       ["runtime run jobs/inbox-triage.ts --date 2026-03-01 --limit 100", "a trial on the first hundred items"]
@@ -18,12 +19,20 @@ export const run = verb(
   },
   {
     job: Argument.String("job").pipe(Argument.withDescription("the job's module, `path.ts` or `path.ts#export`")),
-    date: Flag.String("date").pipe(Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"), Flag.optional),
+    date: Flag.String("date").pipe(
+      Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"),
+      Flag.optional
+    ),
     param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("only the first N items: a trial, never released"), Flag.withMetavar("N"), Flag.optional)
+    limit: Flag.Int("limit").pipe(
+      Flag.withDescription("only the first N items: a trial, never released"),
+      Flag.withMetavar("N"),
+      Flag.optional
+    )
   },
   Effect.fnUntraced(function* ({ job, date, param, limit, state, json }) {
-    if (Option.isSome(limit) && limit.value < 1) return yield* new Misuse({ problem: `--limit ${limit.value} runs nothing.`, remedy: "Give at least 1, or leave it out." })
+    if (Option.isSome(limit) && limit.value < 1)
+      return yield* new Misuse({ problem: `--limit ${limit.value} runs nothing.`, remedy: "Give at least 1, or leave it out." })
     const { prepareRun } = yield* Effect.promise(() => import("./prepare-run.ts"))
     const { runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
     const prepared = yield* prepareRun({

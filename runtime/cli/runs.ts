@@ -22,7 +22,9 @@ export const runs = verb(
     const rows = yield* Effect.forEach(indexed, (row) =>
       row.status === "done"
         ? Effect.succeed(row)
-        : Effect.map(readRunStatus(folder.run(row.run), row.run), (now) => (now === null ? row : { ...row, ...now.dispositions, status: now.status, manifest: now.manifest }))
+        : Effect.map(readRunStatus(folder.run(row.run), row.run), (now) =>
+            now === null ? row : { ...row, ...now.dispositions, status: now.status, manifest: now.manifest }
+          )
     )
     const json = rows.map((row) => ({
       run: row.run,

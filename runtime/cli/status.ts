@@ -42,7 +42,10 @@ export const status = verb(
     )
     const seen = yield* watch ? untilEnded : look
     if (Option.isSome(run) && seen.length === 0) return yield* new RunNotFound({ run: run.value, state: folder.root })
-    return { json: Option.isSome(run) ? seen[0] : seen, text: seen.length === 0 ? "Nothing runs or waits. `runtime runs` lists what has." : seen.map(statusText).join("\n") }
+    return {
+      json: Option.isSome(run) ? seen[0] : seen,
+      text: seen.length === 0 ? "Nothing runs or waits. `runtime runs` lists what has." : seen.map(statusText).join("\n")
+    }
   })
 )
 
@@ -52,10 +55,12 @@ const statusText = (now: RunNow): string => {
   const left = remainingSeconds === null ? "" : `, ${formatSeconds(remainingSeconds)} left`
   const ended = Object.entries(dispositions).flatMap(([disposition, items]) => (items > 0 ? [`${disposition} ${formatCount(items)}`] : []))
   const next = is === "crashed" || is === "interrupted" || is === "cancelled" || is === "failed" ? `\n  go on: runtime resume ${run}` : ""
-  return [
-    `${run}: ${is}${phase === null || is !== "running" ? "" : ` (${phase})`}, ${formatCount(committed)} of ${formatCount(manifest)} items${pace}${left}`,
-    ...(ended.length > 0 ? [`  ${ended.join(" · ")} · spent ${formatUsd(spentUsd)}`] : []),
-    ...(holder === null ? [] : [`  process ${holder.pid} since ${holder.startedAt}: ${holder.command}`]),
-    ...(trouble === null ? [] : [`  waiting: ${trouble}`])
-  ].join("\n") + next
+  return (
+    [
+      `${run}: ${is}${phase === null || is !== "running" ? "" : ` (${phase})`}, ${formatCount(committed)} of ${formatCount(manifest)} items${pace}${left}`,
+      ...(ended.length > 0 ? [`  ${ended.join(" · ")} · spent ${formatUsd(spentUsd)}`] : []),
+      ...(holder === null ? [] : [`  process ${holder.pid} since ${holder.startedAt}: ${holder.command}`]),
+      ...(trouble === null ? [] : [`  waiting: ${trouble}`])
+    ].join("\n") + next
+  )
 }

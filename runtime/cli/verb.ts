@@ -23,8 +23,15 @@ export interface CommonFlags {
 }
 
 const common = {
-  state: Flag.String("state").pipe(Flag.withDescription("folder of nightshift's state (default: ./.nightshift)"), Flag.withMetavar("DIR"), Flag.withDefault(".nightshift")),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("print one JSON value on the last line of stdout, for programs"), Flag.withDefault(false))
+  state: Flag.String("state").pipe(
+    Flag.withDescription("folder of nightshift's state (default: ./.nightshift)"),
+    Flag.withMetavar("DIR"),
+    Flag.withDefault(".nightshift")
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("print one JSON value on the last line of stdout, for programs"),
+    Flag.withDefault(false)
+  )
 }
 
 interface VerbTexts {
@@ -44,10 +51,7 @@ export const verb = <const Name extends string, const Config extends Command.Com
     // The two halves of the record are what the two halves of the config parse to.
     const parsed = flags as unknown as Command.Command.Config.Infer<Config> & CommonFlags
     return say(parsed.json, handle(parsed))
-  }).pipe(
-    Command.withDescription(description),
-    Command.withExamples(examples.map(([command, text]) => ({ command, description: text })))
-  )
+  }).pipe(Command.withDescription(description), Command.withExamples(examples.map(([command, text]) => ({ command, description: text }))))
 
 /** Prints what a verb says or why it failed, and sets the exit code. Interruption passes through. */
 const say = (asJson: boolean, handled: Effect.Effect<Said, unknown>): Effect.Effect<void> =>
@@ -55,7 +59,10 @@ const say = (asJson: boolean, handled: Effect.Effect<Said, unknown>): Effect.Eff
     Effect.flatMap((exit) => {
       if (Exit.isSuccess(exit)) return Effect.sync(() => printSaid(asJson, exit.value))
       if (Cause.hasInterrupts(exit.cause)) return Effect.interrupt
-      return Effect.andThen(Effect.logDebug(Cause.pretty(exit.cause)), Effect.sync(() => printFailure(asJson, Cause.squash(exit.cause))))
+      return Effect.andThen(
+        Effect.logDebug(Cause.pretty(exit.cause)),
+        Effect.sync(() => printFailure(asJson, Cause.squash(exit.cause)))
+      )
     })
   )
 
@@ -66,15 +73,21 @@ const printSaid = (asJson: boolean, { json, text, exitCode }: Said): void => {
 
 /** Bigints beyond 2^53 become text; U+2028 stays inside its line. */
 const jsonLine = (value: unknown): string =>
-  JSON.stringify(value, (_, field: unknown) => (typeof field === "bigint" ? String(field) : field)).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")
+  JSON.stringify(value, (_, field: unknown) => (typeof field === "bigint" ? String(field) : field))
+    .replaceAll("\u2028", "\\u2028")
+    .replaceAll("\u2029", "\\u2029")
 
 const printFailure = (asJson: boolean, error: unknown): void => {
   const tag = typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Defect"
   const message = error instanceof Error ? error.message : String(error)
   process.exitCode = misuses.has(tag) ? exitCodes.misuse : exitCodes.failed
-  process.stderr.write(`${tag === "Defect" ? `A defect in nightshift or in the job's code: ${message}. Nothing that was committed is lost; \`--log-level debug\` prints where.` : message}\n`)
-  if (asJson) process.stdout.write(`${jsonLine({ error: { tag, message, ...("faults" in Object(error) ? { faults: (error as { faults: unknown }).faults } : {}) } })}\n`)
+  process.stderr.write(
+    `${tag === "Defect" ? `A defect in nightshift or in the job's code: ${message}. Nothing that was committed is lost; \`--log-level debug\` prints where.` : message}\n`
+  )
+  if (asJson)
+    process.stdout.write(
+      `${jsonLine({ error: { tag, message, ...("faults" in Object(error) ? { faults: (error as { faults: unknown }).faults } : {}) } })}\n`
+    )
 }
 
 const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse"])
-

@@ -82,7 +82,8 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
   for (let attempt = question.attempt; ; attempt++) {
     const answered = yield* askOnce(environment, question, { ...request, model, attempt }, trace)
     if ("output" in answered) return answered
-    if (!answered.isRetryable || attempt - question.attempt >= retriesMax) return { code: answered.code, attempts: attempt } satisfies Unanswered
+    if (!answered.isRetryable || attempt - question.attempt >= retriesMax)
+      return { code: answered.code, attempts: attempt } satisfies Unanswered
   }
 })
 
@@ -94,17 +95,14 @@ interface Prepared {
 
 const prepare = ({ versions }: AskEnvironment, { feedback }: Question, prompt: ReadonlyArray<Message>, source: string): Prepared => {
   const { version, shape } = versions.of(prompt, source)
-  const messages = feedback === null ? prompt : [...prompt, user`Your last answer was ${feedback.answer}. It was not accepted: ${feedback.text}`]
-  return { messages: messages.map((message) => ({ role: message.role, text: render(message), data: dataOf(message) })), promptVersion: version, shape }
+  const messages =
+    feedback === null ? prompt : [...prompt, user`Your last answer was ${feedback.answer}. It was not accepted: ${feedback.text}`]
+  return {
+    messages: messages.map((message) => ({ role: message.role, text: render(message), data: dataOf(message) })),
+    promptVersion: version,
+    shape
+  }
 }
-
-/** The rendered request of a question, as `try` shows it. */
-export const renderQuestion = Effect.fnUntraced(function* (environment: AskEnvironment, question: Question) {
-  const override = question.label === null ? undefined : question.node.overrides.get(question.label)
-  const prompt = override?.prompt ?? question.node.definition.prompt
-  const messages = yield* callEventually("prompt", environment.services, () => prompt(question.row))
-  return prepare(environment, question, messages, override?.promptSource ?? question.node.promptSource)
-})
 
 interface Call extends Prepared {
   readonly model: Model
@@ -166,7 +164,12 @@ interface Refused {
   readonly isRetryable: boolean
 }
 
-const refused = (error: ProviderError): Refused => ({ code: error.code, message: error.message, raw: error.raw, isRetryable: error.isRetryable })
+const refused = (error: ProviderError): Refused => ({
+  code: error.code,
+  message: error.message,
+  raw: error.raw,
+  isRetryable: error.isRetryable
+})
 
 const decode = (node: InferNode, reply: Reply): Refused | Pick<Asked, "output" | "json" | "confidence"> => {
   try {

@@ -26,11 +26,16 @@ export const callPlain = <A>(callback: string, call: () => A): Effect.Effect<A, 
 }
 
 /** Calls a callback that may wait; Effects get the job's services. */
-export const callEventually = <A>(callback: string, services: Context.Context<never>, call: () => Eventually<A>): Effect.Effect<A, CallbackFailed> => {
+export const callEventually = <A>(
+  callback: string,
+  services: Context.Context<never>,
+  call: () => Eventually<A>
+): Effect.Effect<A, CallbackFailed> => {
   try {
     const eventual = call()
     // The compiler proved that the job has every service that its callbacks need.
-    if (Effect.isEffect(eventual)) return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<A, unknown>, services), (cause) => failed(callback, cause))
+    if (Effect.isEffect(eventual))
+      return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<A, unknown>, services), (cause) => failed(callback, cause))
     if (typeof eventual === "object" && eventual !== null && "then" in eventual) {
       return Effect.tryPromise({ try: () => eventual as PromiseLike<A>, catch: (cause) => failed(callback, cause) })
     }

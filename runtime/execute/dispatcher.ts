@@ -39,12 +39,21 @@ export class Dispatcher extends Context.Service<
     Dispatcher,
     Effect.gen(function* () {
       // As long as the caller's own list of partitions, and no longer.
-      const queue = yield* Effect.acquireRelease(Queue.unbounded<{ readonly run: string; readonly partition: PartitionRecord }, Cause.Done>(), Queue.shutdown)
+      const queue = yield* Effect.acquireRelease(
+        Queue.unbounded<{ readonly run: string; readonly partition: PartitionRecord }, Cause.Done>(),
+        Queue.shutdown
+      )
       const events = yield* Effect.acquireRelease(PubSub.sliding<DispatchEvent & { readonly run: string }>(1_000), PubSub.shutdown)
       const cancelled = new Set<string>()
       const tell = (run: string, event: DispatchEvent): Effect.Effect<void> => Effect.asVoid(PubSub.publish(events, { ...event, run }))
       return Dispatcher.of({
-        submit: (run, partitions) => Effect.asVoid(Queue.offerAll(queue, partitions.map((partition) => ({ run, partition })))),
+        submit: (run, partitions) =>
+          Effect.asVoid(
+            Queue.offerAll(
+              queue,
+              partitions.map((partition) => ({ run, partition }))
+            )
+          ),
         work: (workers, handler) => {
           const worker = (number: number) =>
             Effect.gen(function* () {
@@ -60,10 +69,18 @@ export class Dispatcher extends Context.Service<
             })
           return Effect.andThen(
             Queue.end(queue),
-            Effect.forEach(Array.from({ length: workers }, (_, index) => index + 1), worker, { concurrency: "unbounded", discard: true })
+            Effect.forEach(
+              Array.from({ length: workers }, (_, index) => index + 1),
+              worker,
+              { concurrency: "unbounded", discard: true }
+            )
           )
         },
-        cancel: (run) => Effect.andThen(Effect.sync(() => cancelled.add(run)), tell(run, { kind: "cancelled" })),
+        cancel: (run) =>
+          Effect.andThen(
+            Effect.sync(() => cancelled.add(run)),
+            tell(run, { kind: "cancelled" })
+          ),
         events: (run) => Stream.fromPubSub(events).pipe(Stream.filter((event) => event.run === run))
       })
     })

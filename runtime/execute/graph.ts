@@ -92,19 +92,32 @@ export const makeGraph = (job: Job): Graph => {
   let partition: Graph["partition"] | undefined
   for (const { step, name, definition } of steps) {
     const reads = definition.reads.map(nameOf)
-    const base = { name, reads, terminal: isTerminal(job, step), aggregated: readers(step).some((reader) => reader.definition.kind === "aggregate") }
+    const base = {
+      name,
+      reads,
+      terminal: isTerminal(job, step),
+      aggregated: readers(step).some((reader) => reader.definition.kind === "aggregate")
+    }
     const first = reads[0] ?? ""
     if (definition.kind === "source") source = { name, definition }
     else if (definition.kind === "partition") partition = { name, definition }
     else if (definition.kind === "aggregate") aggregates.push({ name, reads: first, definition })
     else if (definition.kind === "report") reports.push({ name, reads: first, definition })
     else if (definition.kind === "infer") rows.push(inferNode(base, definition, dependentsOf(step, readers, nameOf)))
-    else if (definition.kind === "validate") rows.push({ ...base, kind: "validate", definition, asks: askedBy(definition.reads[0], nameOf) })
+    else if (definition.kind === "validate")
+      rows.push({ ...base, kind: "validate", definition, asks: askedBy(definition.reads[0], nameOf) })
     else if (definition.kind === "when") rows.push({ ...base, kind: "when", definition })
     else rows.push({ ...base, kind: "join", definition })
   }
   if (source === undefined || partition === undefined) throw new Error("A compiled job has a source and a partition")
-  return { source, partition, rows: callsLast(rows, partition.name), terminals: rows.filter(({ terminal }) => terminal).length, aggregates, reports }
+  return {
+    source,
+    partition,
+    rows: callsLast(rows, partition.name),
+    terminals: rows.filter(({ terminal }) => terminal).length,
+    aggregates,
+    reports
+  }
 }
 
 const inferNode = (base: NodeBase, definition: InferDefinition, dependents: ReadonlySet<string>): InferNode => {

@@ -1,5 +1,13 @@
 /** What came of one item since its last settlement. */
-import { worst, type AnswerRecord, type AttemptRecord, type CheckpointRecord, type ProblemRecord, type Settlement, type StopRecord } from "../store/ledger.ts"
+import {
+  worst,
+  type AnswerRecord,
+  type AttemptRecord,
+  type CheckpointRecord,
+  type ProblemRecord,
+  type Settlement,
+  type StopRecord
+} from "../store/ledger.ts"
 import type { Disposition } from "../store/state-tables.ts"
 
 /** Which item, and who works on it. */

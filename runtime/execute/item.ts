@@ -24,7 +24,14 @@ export interface WorkItem extends ItemPlace {
 /** How an item left a step. */
 type Outcome =
   | { readonly kind: "item" }
-  | { readonly kind: "answer"; readonly answer: Answer<unknown, unknown>; readonly json: string; readonly answerStep: string; readonly variant: Variant | null; readonly modelIndex: number }
+  | {
+      readonly kind: "answer"
+      readonly answer: Answer<unknown, unknown>
+      readonly json: string
+      readonly answerStep: string
+      readonly variant: Variant | null
+      readonly modelIndex: number
+    }
   | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
 
 type Answered = Extract<Outcome, { kind: "answer" }>
@@ -35,10 +42,16 @@ export interface ItemEnvironment extends AskEnvironment {
 }
 
 /** Takes an item through every step and settles it; never fails because of the item itself. */
-export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError> => new ItemRun(environment, item).run()
+export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError> =>
+  new ItemRun(environment, item).run()
 
 /** Gives an item up at the start: its body can't be read, so no step can see it. */
-export const abandonItem = ({ graph, ledger, now }: ItemEnvironment, place: ItemPlace, code: string, message: string): Effect.Effect<void, StoreError> => {
+export const abandonItem = (
+  { graph, ledger, now }: ItemEnvironment,
+  place: ItemPlace,
+  code: string,
+  message: string
+): Effect.Effect<void, StoreError> => {
   const trace = new ItemTrace(place)
   trace.problem({ step: graph.partition.name, attempt: 0, code, message, raw: null })
   trace.stop({ kind: "dead", step: graph.partition.name, code, rule: null, attempts: 0 })
@@ -56,7 +69,10 @@ class ItemRun {
   readonly #trace: ItemTrace
   readonly #outcomes = new Map<string, Outcome>()
   /** Calls a rule asked for, by infer: what the model is told next. */
-  readonly #again = new Map<string, { readonly attempt: number; readonly modelIndex: number; readonly feedback: { text: string; answer: string } }>()
+  readonly #again = new Map<
+    string,
+    { readonly attempt: number; readonly modelIndex: number; readonly feedback: { text: string; answer: string } }
+  >()
 
   constructor(environment: ItemEnvironment, item: WorkItem) {
     this.#environment = environment
@@ -112,13 +128,24 @@ class ItemRun {
     // A join is made again from its branches; its checkpoint stands already.
     if (prior === undefined || (node.kind === "join" && isOnPath(prior))) return undefined
     if (!isOnPath(prior)) return this.#endedBefore(node, { kind: "stopped", disposition: dispositionOf(prior) })
-    if (node.kind === "when" || node.kind === "validate") return this.#endedBefore(node, this.#outcomes.get(node.reads[0] ?? "") ?? { kind: "item" })
+    if (node.kind === "when" || node.kind === "validate")
+      return this.#endedBefore(node, this.#outcomes.get(node.reads[0] ?? "") ?? { kind: "item" })
     if (node.kind !== "infer" || prior.output === null) return undefined
     const output = node.decode(JSON.parse(prior.output))
     const answer = { key: this.#item.key, item: this.#item.item, output, model: prior.variant?.model ?? "unknown", attempt: prior.attempts }
     const variant = prior.variant === null ? null : this.#environment.variants.of(prior.variant)
-    const modelIndex = Math.max(0, node.models.findIndex(({ step }) => step === prior.answerStep))
-    return this.#endedBefore(node, { kind: "answer", answer, json: prior.output, answerStep: prior.answerStep ?? node.name, variant, modelIndex })
+    const modelIndex = Math.max(
+      0,
+      node.models.findIndex(({ step }) => step === prior.answerStep)
+    )
+    return this.#endedBefore(node, {
+      kind: "answer",
+      answer,
+      json: prior.output,
+      answerStep: prior.answerStep ?? node.name,
+      variant,
+      modelIndex
+    })
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
@@ -166,12 +193,20 @@ class ItemRun {
         const attempt = again?.attempt ?? (before?.attempt ?? 0) + 1
         const question = { node, step, model, label: this.#item.label, row, attempt, feedback: again?.feedback ?? null }
         const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
-        if ("code" in asked) return this.#stop(node, { step, kind: "dead", code: asked.code, rule: null, attempts: asked.attempts, answerStep: null })
-        const answer = { key: this.#item.key, item: this.#item.item, output: asked.output, model: asked.variant.model, attempt: asked.attempt }
+        if ("code" in asked)
+          return this.#stop(node, { step, kind: "dead", code: asked.code, rule: null, attempts: asked.attempts, answerStep: null })
+        const answer = {
+          key: this.#item.key,
+          item: this.#item.item,
+          output: asked.output,
+          model: asked.variant.model,
+          attempt: asked.attempt
+        }
         const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
         if (node.models.length === 1) return this.#pass(node, "answered", outcome)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
-        if (accepted === null) return this.#stop(node, { step, kind: "dead", code: "accept-failed", rule: null, attempts: asked.attempt, answerStep: step })
+        if (accepted === null)
+          return this.#stop(node, { step, kind: "dead", code: "accept-failed", rule: null, attempts: asked.attempt, answerStep: step })
         this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
         if (accepted) return this.#pass(node, "answered", outcome)
       }
@@ -184,7 +219,13 @@ class ItemRun {
     if (prior === undefined || prior.variant === null) return null
     const { attempt, output, variant } = prior
     try {
-      return { output: node.decode(JSON.parse(output)), json: output, attempt, variant: this.#environment.variants.of(variant), confidence: null }
+      return {
+        output: node.decode(JSON.parse(output)),
+        json: output,
+        attempt,
+        variant: this.#environment.variants.of(variant),
+        confidence: null
+      }
     } catch {
       return null
     }
@@ -213,7 +254,14 @@ class ItemRun {
       }
       const code = judged.kind === "failed" ? "rule-failed" : "rule"
       this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
-      return this.#stop(node, { step: node.name, kind: judged.kind === "review" ? "review" : "dead", code, rule, attempts: attempt, answerStep: input.answerStep })
+      return this.#stop(node, {
+        step: node.name,
+        kind: judged.kind === "review" ? "review" : "dead",
+        code,
+        rule,
+        attempts: attempt,
+        answerStep: input.answerStep
+      })
     })
   }
 
@@ -239,7 +287,8 @@ class ItemRun {
 
   #join(node: JoinNode, upstream: ReadonlyArray<Outcome>): Outcome {
     const answers = upstream.flatMap((outcome) => (outcome.kind === "answer" ? [outcome] : []))
-    const named = <A>(of: (outcome: Answered) => A) => Object.fromEntries(answers.map((outcome, index) => [node.definition.branchNames[index] ?? String(index), of(outcome)]))
+    const named = <A>(of: (outcome: Answered) => A) =>
+      Object.fromEntries(answers.map((outcome, index) => [node.definition.branchNames[index] ?? String(index), of(outcome)]))
     const output = named(({ answer }) => answer.output)
     const json = `{${answers.map(({ json: part }, index) => `${JSON.stringify(node.definition.branchNames[index])}:${part}`).join(",")}}`
     const both = (of: (outcome: Answered) => string): string => [...new Set(answers.map(of))].join("+")

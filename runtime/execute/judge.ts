@@ -10,7 +10,13 @@ import type { ValidateNode } from "./graph.ts"
 export type Judgement = { readonly flags: ReadonlyArray<string> } & (
   | { readonly kind: "passed" }
   | { readonly kind: "deadLetter" | "review" | "failed"; readonly rule: string; readonly message: string }
-  | { readonly kind: "retry"; readonly rule: string; readonly message: string; readonly attemptsMax: number; readonly feedback: string | undefined }
+  | {
+      readonly kind: "retry"
+      readonly rule: string
+      readonly message: string
+      readonly attemptsMax: number
+      readonly feedback: string | undefined
+    }
 )
 
 /** Rules in the order written; the first that stops the item decides. */
@@ -23,7 +29,8 @@ export const judge = Effect.fnUntraced(function* (node: ValidateNode, answer: An
     if (passed.success) continue
     const message = `Rule "${rule}" of ${node.name} refused the answer.`
     if (orElse.verdict === "flag") flags.push(rule)
-    else if (orElse.verdict === "retry") return { kind: "retry", flags, rule, message, attemptsMax: orElse.attemptsMax, feedback: orElse.feedback } satisfies Judgement
+    else if (orElse.verdict === "retry")
+      return { kind: "retry", flags, rule, message, attemptsMax: orElse.attemptsMax, feedback: orElse.feedback } satisfies Judgement
     else return { kind: orElse.verdict, flags, rule, message } satisfies Judgement
   }
   return { kind: "passed", flags } satisfies Judgement

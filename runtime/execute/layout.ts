@@ -28,14 +28,20 @@ export const layOut = (options: LayoutOptions, groups: ReadonlyArray<StagedGroup
 }
 
 /** What one item says about where it belongs. Throws what the author's callback throws. */
-export const placeOf = ({ by, tiers, weight }: PartitionDefinition, item: unknown, bytes: number): { readonly label: string; readonly weight: number } => {
+export const placeOf = (
+  { by, tiers, weight }: PartitionDefinition,
+  item: unknown,
+  bytes: number
+): { readonly label: string; readonly weight: number } => {
   const weighed = weight === undefined ? bytes : weight(item)
-  if (!(weighed >= 0 && Number.isFinite(weighed))) throw new Error(`weight returned ${String(weighed)}: it must be a finite number of at least 0`)
+  if (!(weighed >= 0 && Number.isFinite(weighed)))
+    throw new Error(`weight returned ${String(weighed)}: it must be a finite number of at least 0`)
   return { label: by !== undefined ? labelOf(by(item)) : tiers !== undefined ? tierOf(tiers, item) : "", weight: weighed }
 }
 
 const labelOf = (label: unknown): string => {
-  if (typeof label !== "string" || label === "") throw new Error(`by returned ${JSON.stringify(label)}: it must be a string that isn't empty`)
+  if (typeof label !== "string" || label === "")
+    throw new Error(`by returned ${JSON.stringify(label)}: it must be a string that isn't empty`)
   return label
 }
 

@@ -10,7 +10,11 @@ import * as Schema from "effect/Schema"
 
 import type { Job } from "../../dsl/index.ts"
 
-export class JobNotLoaded extends Schema.TaggedError<JobNotLoaded>()("JobNotLoaded", { module: Schema.String, problem: Schema.String, remedy: Schema.String }) {
+export class JobNotLoaded extends Schema.TaggedError<JobNotLoaded>()("JobNotLoaded", {
+  module: Schema.String,
+  problem: Schema.String,
+  remedy: Schema.String
+}) {
   override get message(): string {
     return `${this.module} gives no job: ${this.problem}. ${this.remedy}`
   }
@@ -30,7 +34,10 @@ export const loadJob = Effect.fn("Job.load")(function* (reference: string): Effe
   const absolute = path.resolve(file)
   const refuse = (problem: string, remedy: string) => new JobNotLoaded({ module: reference, problem, remedy })
   if (!existsSync(absolute) || !statSync(absolute).isFile()) {
-    return yield* refuse(`there is no such file in ${process.cwd()}`, "Name a module by its path: `runtime plan jobs/my-job.ts`, or write one with `runtime init`.")
+    return yield* refuse(
+      `there is no such file in ${process.cwd()}`,
+      "Name a module by its path: `runtime plan jobs/my-job.ts`, or write one with `runtime init`."
+    )
   }
   const { loaded, files } = yield* Effect.tryPromise({
     try: () => importRecorded(absolute),
@@ -41,8 +48,11 @@ export const loadJob = Effect.fn("Job.load")(function* (reference: string): Effe
   const chosen = exported === undefined ? (loaded["default"] ?? [...distinct.keys()][0]) : loaded[exported]
   if (!isJob(chosen)) {
     return yield* distinct.size === 0
-      ? refuse("it exports no job", "End it with: export default job(\"my-job\", { … }).")
-      : refuse(`its export "${exported ?? "default"}" is no job`, `It exports ${jobs.map(([name]) => name).join(", ")}: write \`${file}#${jobs[0]?.[0] ?? "name"}\`.`)
+      ? refuse("it exports no job", 'End it with: export default job("my-job", { … }).')
+      : refuse(
+          `its export "${exported ?? "default"}" is no job`,
+          `It exports ${jobs.map(([name]) => name).join(", ")}: write \`${file}#${jobs[0]?.[0] ?? "name"}\`.`
+        )
   }
   if (exported === undefined && loaded["default"] === undefined && distinct.size > 1) {
     return yield* refuse(`it exports ${distinct.size} jobs`, `Name one: \`${file}#${jobs[0]?.[0] ?? "name"}\`.`)
@@ -50,10 +60,13 @@ export const loadJob = Effect.fn("Job.load")(function* (reference: string): Effe
   return { job: chosen, module: exported === undefined ? absolute : `${absolute}#${exported}`, codeVersion: versionOf(absolute, files) }
 })
 
-const isJob = (value: unknown): value is Job => typeof value === "object" && value !== null && "kind" in value && value.kind === "job" && "steps" in value && "names" in value
+const isJob = (value: unknown): value is Job =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === "job" && "steps" in value && "names" in value
 
 /** Imports a module and notes which files came with it, those of packages and of nightshift itself left out. */
-const importRecorded = async (absolute: string): Promise<{ readonly loaded: Readonly<Record<string, unknown>>; readonly files: ReadonlySet<string> }> => {
+const importRecorded = async (
+  absolute: string
+): Promise<{ readonly loaded: Readonly<Record<string, unknown>>; readonly files: ReadonlySet<string> }> => {
   const files = new Set([absolute])
   const own = path.resolve(import.meta.dirname, "..", "..")
   const hooks = registerHooks({

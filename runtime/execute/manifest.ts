@@ -6,7 +6,7 @@ import type { RunContext } from "../../dsl/index.ts"
 import { readSource } from "../source/read-source.ts"
 import type { SourceError } from "../source/source-error.ts"
 import type { SourceItem, SourceRow } from "../source/source-item.ts"
-import type { LedgerShape, ManifestSummary, StagedItem, StagedRejection } from "../store/ledger.ts"
+import { Ledger, type ManifestSummary, type StagedItem, type StagedRejection } from "../store/ledger.ts"
 import type { StoreError } from "../store/store-error.ts"
 import type { Graph } from "./graph.ts"
 import { layOut, placeOf, type LayoutOptions } from "./layout.ts"
@@ -22,10 +22,14 @@ export interface ManifestOptions {
 }
 
 /** Reads the source once, in bounded memory, and seals the manifest. */
-export const buildManifest = Effect.fn("Manifest.build")(function* (
-  ledger: Pick<LedgerShape, "stage" | "seal">,
-  { graph, context, itemLimit, layout, onRows }: ManifestOptions
-): Effect.fn.Return<ManifestSummary, StoreError | SourceError, never> {
+export const buildManifest = Effect.fn("Manifest.build")(function* ({
+  graph,
+  context,
+  itemLimit,
+  layout,
+  onRows
+}: ManifestOptions): Effect.fn.Return<ManifestSummary, StoreError | SourceError, Ledger> {
+  const ledger = yield* Ledger
   const { definition } = graph.partition
   let items = 0
   let rows = 0
@@ -56,7 +60,12 @@ const withoutLast = (chunk: ReadonlyArray<SourceRow>, excess: number): ReadonlyA
   return end < 0 ? chunk : chunk.slice(0, end)
 }
 
-const stageRow = (row: SourceRow, definition: LayoutOptions["definition"], staged: Array<StagedItem>, rejections: Array<StagedRejection>): void => {
+const stageRow = (
+  row: SourceRow,
+  definition: LayoutOptions["definition"],
+  staged: Array<StagedItem>,
+  rejections: Array<StagedRejection>
+): void => {
   const { file, line } = row.place
   if (row.kind === "rejected") {
     rejections.push({ code: row.code, reason: row.reason, excerpt: row.excerpt, key: null, file, line })

@@ -40,7 +40,8 @@ export class PromptVersions {
     let text = ""
     for (let index = 0; index < holes.length; index++) {
       const hole = holes[index]
-      if (typeof hole === "object" && hole !== null && "shape" in hole && "shown" in hole) text += `[${index}:${this.#shape(hole.shape as Shape)}]`
+      if (typeof hole === "object" && hole !== null && "shape" in hole && "shown" in hole)
+        text += `[${index}:${this.#shape(hole.shape as Shape)}]`
     }
     return text
   }

@@ -1,7 +1,11 @@
 /** Why a run could not go on: what happened, and what to type next. */
 import * as Schema from "effect/Schema"
 
-export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", { run: Schema.String, began: Schema.String, now: Schema.String }) {
+export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
+  run: Schema.String,
+  began: Schema.String,
+  now: Schema.String
+}) {
   override get message(): string {
     return (
       `Run ${this.run} began under plan ${this.began.slice(0, 12)}, and its job now compiles to ${this.now.slice(0, 12)}: prompts, rules or schemas differ. ` +
@@ -42,7 +46,10 @@ export class ServicesFailed extends Schema.TaggedError<ServicesFailed>()("Servic
   }
 }
 
-export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMissing", { job: Schema.String, models: Schema.Array(Schema.String) }) {
+export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMissing", {
+  job: Schema.String,
+  models: Schema.Array(Schema.String)
+}) {
   override get message(): string {
     return (
       `Job "${this.job}" asks ${this.models.join(", ")}, and this version runs embedded models only. Nothing was run. ` +
@@ -52,7 +59,11 @@ export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMi
 }
 
 /** An aggregate or a report of the job's failed; every item is safe. */
-export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryFailed", { run: Schema.String, step: Schema.String, detail: Schema.String }) {
+export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryFailed", {
+  run: Schema.String,
+  step: Schema.String,
+  detail: Schema.String
+}) {
   override get message(): string {
     return `Step "${this.step}" of run ${this.run} failed: ${this.detail}. Every answer is safe: mend the step, then \`runtime resume ${this.run} --accept-plan\` goes on there without new calls.`
   }

@@ -13,13 +13,13 @@ import { Provider } from "../provider/provider.ts"
 import { makeItemReader } from "../source/item-reader.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
-import type { RunStart } from "../store/ledger.ts"
+import { Ledger, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { release } from "../store/release.ts"
-import { replaceFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
+import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
-import { slotsPerWorker, throughputOf, workersNeeded, layoutWorkers, workersOf } from "./capacity.ts"
+import { throughputOf, workersNeeded, layoutWorkers, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { refuseMissingEngines } from "./engines.ts"
 import { makeGraph, type Graph } from "./graph.ts"
@@ -63,7 +63,10 @@ export const executeRun = Effect.fn("Run.execute")(
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
     const environment = { graph, services, ledger, record, phase, options }
-    yield* passThrough(environment).pipe(Effect.onExit((exit) => endSession(options, ledger, runFolder, exit)))
+    yield* passThrough(environment).pipe(
+      Effect.provideService(Ledger, ledger),
+      Effect.onExit((exit) => endSession(options, ledger, runFolder, exit))
+    )
   },
   Effect.scoped,
   Effect.provide(Dispatcher.local)
@@ -94,7 +97,7 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
     const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
-    yield* Effect.provideContext(buildManifest(ledger, { graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+    yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
   }
   phase.now = "work"
   const partitions = yield* ledger.partitions
@@ -102,27 +105,44 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
   const source = itemSource(graph, services)
   const clock = yield* Clock.Clock
   const provider = yield* Effect.provide(Provider, localProvider(services))
-  const shared = { provider, services, versions: new PromptVersions(), codeVersion: options.codeVersion, now: () => clock.currentTimeMillisUnsafe(), variants: new VariantCache() }
+  const shared = {
+    provider,
+    services,
+    versions: new PromptVersions(),
+    codeVersion: options.codeVersion,
+    now: () => clock.currentTimeMillisUnsafe(),
+    variants: new VariantCache()
+  }
   const workers = workersOf(workersNeeded(items, plan, throughput))
-  yield* workThrough(ledger, { run: start.run, workers, environment: { ...shared, graph }, source })
+  yield* workThrough({ run: start.run, workers, environment: { ...shared, graph }, source })
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {
     const settled = Object.values(completeness.dispositions).reduce((sum, count) => sum + count, 0)
     return yield* new Incomplete({ run: start.run, manifest: completeness.manifest, settled, gaps: completeness.gaps })
   }
-  yield* summarise(ledger, { run: start.run, graph, services, source })
+  yield* summarise({ run: start.run, graph, services, source })
   yield* release(ledger, folder, plan, start.run)
 })
 
 /** Lets the commit in hand finish, then says how the session ended, and shows it to analysts. */
-const endSession = (options: RunOptions, ledger: DuckLedger, runFolder: RunFolder, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+const endSession = (
+  options: RunOptions,
+  ledger: DuckLedger,
+  runFolder: RunFolder,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* Effect.timeoutOption(ledger.flush, "10 seconds")
     yield* ledger.close(...statusOf(exit, existsSync(runFolder.cancel)))
     yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
   }).pipe(
-    Effect.catchCause((cause) => Effect.logWarning(`Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints.`, Cause.pretty(cause)))
+    Effect.catchCause((cause) =>
+      Effect.logWarning(
+        `Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints.`,
+        Cause.pretty(cause)
+      )
+    )
   )
 
 const statusOf = (exit: Exit.Exit<unknown, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
@@ -138,18 +158,15 @@ const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFol
     Effect.map(ledger.tally, (tally) => ({ ...tally, total: tally.manifest, done: tally.committed })),
     ({ total: _, done: __, ...tally }, pace) => {
       const progress: Progress = { run: options.start.run, job: options.start.job, phase: phase.now, rows: phase.rows, ...tally, ...pace }
-      return Effect.andThen(Effect.ignore(replaceFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
+      return Effect.andThen(Effect.ignore(refreshFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
     }
   )
 
 /** Items as the job's callbacks get them: from the payload, or from a large file that must not have changed. */
-export const itemSource = (graph: Graph, services: Context.Context<never>): ItemSource => {
+const itemSource = (graph: Graph, services: Context.Context<never>): ItemSource => {
   const reader = makeItemReader(graph.source.definition)
   return {
     fromBody: reader.fromBody,
     fromReference: (reference) => Effect.provideContext(reader.fromReference(JSON.parse(reference)), services)
   }
 }
-
-/** Items in flight at most: what a kill may ask a model twice for, beside one group commit. */
-export const inFlightMax = (workers: number): number => workers * slotsPerWorker

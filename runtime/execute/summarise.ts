@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
 import type { AggregateDefinition } from "../../dsl/index.ts"
-import type { LedgerShape, StepRow } from "../store/ledger.ts"
+import { Ledger, type LedgerShape, type StepRow } from "../store/ledger.ts"
 import { callEventually } from "./callback.ts"
 import type { Graph, RowNode } from "./graph.ts"
 import { SummaryFailed } from "./run-error.ts"
@@ -18,7 +18,8 @@ export interface SummariseOptions {
 }
 
 /** Computes and saves every aggregate, then every report. Runs again with the same result. */
-export const summarise = Effect.fn("Run.summarise")(function* (ledger: LedgerShape, options: SummariseOptions) {
+export const summarise = Effect.fn("Run.summarise")(function* (options: SummariseOptions) {
+  const ledger = yield* Ledger
   const { run, graph, services } = options
   const values = new Map<string, unknown>()
   for (const { name, reads, definition } of graph.aggregates) {
@@ -34,13 +35,24 @@ export const summarise = Effect.fn("Run.summarise")(function* (ledger: LedgerSha
   }
 })
 
-const aggregateValue = Effect.fnUntraced(function* (ledger: LedgerShape, options: SummariseOptions, name: string, reads: string, definition: AggregateDefinition) {
+const aggregateValue = Effect.fnUntraced(function* (
+  ledger: LedgerShape,
+  options: SummariseOptions,
+  name: string,
+  reads: string,
+  definition: AggregateDefinition
+) {
   if (definition.query !== undefined) return yield* ledger.query(reads, definition.query)
   const folds = Object.entries(definition.reducers ?? {}).map(([value, reducer]) => [value, reducer.start()] as const)
   const decode = decoderOf(options.graph, reads)
-  const failed = (cause: unknown): SummaryFailed => new SummaryFailed({ run: options.run, step: name, detail: cause instanceof Error ? cause.message : String(cause) })
+  const failed = (cause: unknown): SummaryFailed =>
+    new SummaryFailed({ run: options.run, step: name, detail: cause instanceof Error ? cause.message : String(cause) })
   yield* Stream.runForEach(ledger.rows(reads), (rows) =>
-    Effect.forEach(rows.filter(({ reference }) => reference !== null), ({ reference }) => options.source.fromReference(reference ?? ""), { concurrency: 1 }).pipe(
+    Effect.forEach(
+      rows.filter(({ reference }) => reference !== null),
+      ({ reference }) => options.source.fromReference(reference ?? ""),
+      { concurrency: 1 }
+    ).pipe(
       Effect.flatMap((referenced) =>
         Effect.try({
           try: () => {
@@ -60,7 +72,7 @@ const aggregateValue = Effect.fnUntraced(function* (ledger: LedgerShape, options
 })
 
 /** Reads a step's stored output back: an infer's by its schema, a join's branch by branch. */
-export const decoderOf = (graph: Graph, step: string): ((json: unknown) => unknown) => {
+const decoderOf = (graph: Graph, step: string): ((json: unknown) => unknown) => {
   const node = graph.rows.find(({ name }) => name === step)
   if (node === undefined) throw new Error(`There is no step "${step}" with answers`)
   if (node.kind === "infer") return node.decode

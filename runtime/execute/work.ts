@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 
 import type { InputChanged, SourceError } from "../source/source-error.ts"
-import type { LedgerShape, PendingItem } from "../store/ledger.ts"
+import { Ledger, type LedgerShape, type PendingItem } from "../store/ledger.ts"
 import { firstSlice, nextSlice } from "../store/slice-size.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { slotsPerWorker } from "./capacity.ts"
@@ -23,10 +23,14 @@ export interface WorkOptions {
 }
 
 /** Works on every unfinished partition; returns when all is durable. */
-export const workThrough = Effect.fn("Run.work")(function* (ledger: LedgerShape, options: WorkOptions) {
+export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions) {
+  const ledger = yield* Ledger
   const dispatcher = yield* Dispatcher
   const partitions = yield* ledger.partitions
-  yield* dispatcher.submit(options.run, partitions.filter(({ isDone }) => !isDone))
+  yield* dispatcher.submit(
+    options.run,
+    partitions.filter(({ isDone }) => !isDone)
+  )
   yield* dispatcher.work(options.workers, (lease) => workPartition(ledger, options, lease))
   yield* ledger.flush
 })
@@ -35,12 +39,15 @@ const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options:
   const { partition, firstSeq, lastSeq } = lease.partition
   yield* ledger.lease(partition, lease.worker)
   let slice = firstSlice
-  for (let from = firstSeq; from <= lastSeq; ) {
+  for (let from = firstSeq; from <= lastSeq;) {
     const to = Math.min(lastSeq, from + slice - 1)
     const pending = yield* ledger.pending(from, to)
     yield* inSlots(pending, (item) => workItem(ledger, options, lease, item))
     from = to + 1
-    slice = nextSlice(slice, pending.reduce((bytes, { body }) => bytes + (body?.length ?? 0), 0))
+    slice = nextSlice(
+      slice,
+      pending.reduce((bytes, { body }) => bytes + (body?.length ?? 0), 0)
+    )
   }
   yield* ledger.finish(partition)
 })
@@ -51,13 +58,24 @@ const inSlots = <A, E, R>(items: ReadonlyArray<A>, work: (item: A) => Effect.Eff
   const slot = Effect.gen(function* () {
     for (let item = items[next++]; item !== undefined; item = items[next++]) yield* work(item)
   })
-  return Effect.forEach(Array.from({ length: Math.min(slotsPerWorker, items.length) }), () => slot, { concurrency: "unbounded", discard: true })
+  return Effect.forEach(Array.from({ length: Math.min(slotsPerWorker, items.length) }), () => slot, {
+    concurrency: "unbounded",
+    discard: true
+  })
 }
 
-const workItem = (ledger: LedgerShape, { environment, source }: WorkOptions, { partition, worker }: Lease, pending: PendingItem): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
+const workItem = (
+  ledger: LedgerShape,
+  { environment, source }: WorkOptions,
+  { partition, worker }: Lease,
+  pending: PendingItem
+): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
   const place = { seq: pending.seq, itemId: pending.itemId, partition: partition.partition, worker }
   const work = (item: unknown) =>
-    processItem({ ...environment, ledger }, { ...place, key: pending.key, label: partition.label, item, checkpoints: pending.checkpoints, refused: pending.refused })
+    processItem(
+      { ...environment, ledger },
+      { ...place, key: pending.key, label: partition.label, item, checkpoints: pending.checkpoints, refused: pending.refused }
+    )
   if (pending.reference !== null) return Effect.flatMap(source.fromReference(pending.reference), work)
   let item: unknown
   try {

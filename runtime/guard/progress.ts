@@ -19,7 +19,10 @@ const lookEveryMs = 500
 const windowMs = 30_000
 
 /** Looks twice a second, for ever, and tells what it sees. Interrupt it when the work ends. */
-export const watchPace = <A extends Counted>(look: Effect.Effect<A>, tell: (seen: A, pace: Pace) => Effect.Effect<void>): Effect.Effect<never> =>
+export const watchPace = <A extends Counted>(
+  look: Effect.Effect<A>,
+  tell: (seen: A, pace: Pace) => Effect.Effect<void>
+): Effect.Effect<never> =>
   Effect.suspend(() => {
     const seen: Array<{ readonly at: number; readonly done: number }> = []
     return Effect.forever(

@@ -19,8 +19,13 @@ export const localProvider = (services: Context.Context<never>): Layer.Layer<Pro
       // Called when the effect is made, not when it runs: a function that answers at once then costs no fiber's turn.
       call: (request) => {
         const { model, messages, attempt } = request
-        if (model.answer === undefined) return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
-        const answered = attemptAnswer(() => model.answer?.({ messages, data: messages.flatMap(({ data }) => data), attempt }), request, services)
+        if (model.answer === undefined)
+          return Effect.die(new Error(`Model ${model.name} of engine ${model.engine} reached the embedded engine`))
+        const answered = attemptAnswer(
+          () => model.answer?.({ messages, data: messages.flatMap(({ data }) => data), attempt }),
+          request,
+          services
+        )
         return Effect.flatMapEager(answered, (output) => replyOf(request, output, versionOf(model)))
       }
     })
@@ -31,11 +36,13 @@ const attemptAnswer = (
   { model }: CallRequest,
   services: Context.Context<never>
 ): Effect.Effect<unknown, ProviderError> => {
-  const failed = (cause: unknown): ProviderError => new ProviderError({ code: "model-failed", model: model.name, detail: textOf(cause), raw: null })
+  const failed = (cause: unknown): ProviderError =>
+    new ProviderError({ code: "model-failed", model: model.name, detail: textOf(cause), raw: null })
   try {
     const eventual: unknown = answer()
     // Effects of an author may need any of the job's services, which the compiler proved the job to have.
-    if (Effect.isEffect(eventual)) return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<unknown, unknown>, services), failed)
+    if (Effect.isEffect(eventual))
+      return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<unknown, unknown>, services), failed)
     if (isPromise(eventual)) return Effect.tryPromise({ try: () => eventual, catch: failed })
     return Effect.succeed(eventual)
   } catch (cause) {
@@ -53,6 +60,7 @@ const replyOf = ({ model }: CallRequest, output: unknown, version: string): Effe
   }
 }
 
-const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

@@ -39,7 +39,9 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
     return true
   }
   override get message(): string {
-    return this.code === "not-json" ? `Model ${this.model} answered with text that is no JSON: ${this.detail}` : `Model ${this.model} failed: ${this.detail}`
+    return this.code === "not-json"
+      ? `Model ${this.model} answered with text that is no JSON: ${this.detail}`
+      : `Model ${this.model} failed: ${this.detail}`
   }
 }
 

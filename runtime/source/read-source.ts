@@ -30,18 +30,27 @@ const rowsAt = <R>(definition: SourceDefinition, location: unknown): Rows<R> => 
     case "csv":
       return fromFiles(definition, location, readCsv)
     case "parquet":
-      return lazily(() => import("./parquet.ts"), ({ readParquet }) => fromFiles(definition, location, readParquet))
+      return lazily(
+        () => import("./parquet.ts"),
+        ({ readParquet }) => fromFiles(definition, location, readParquet)
+      )
     case "files":
       return fromFiles(definition, location, readFiles<R>)
     case "sql":
-      return isText(location) ? lazily(() => import("./sql.ts"), ({ readSql }) => readSql(definition, location)) : misplaced(definition, "a query", location)
+      return isText(location)
+        ? lazily(
+            () => import("./sql.ts"),
+            ({ readSql }) => readSql(definition, location)
+          )
+        : misplaced(definition, "a query", location)
     case "stream":
       return isStreamOf<R>(location) ? readStream<R>(definition, location) : misplaced(definition, "an Effect Stream", location)
   }
 }
 
 /** DuckDB takes a tenth of a second to load: only for what it reads. */
-const lazily = <M, R>(load: () => Promise<M>, rows: (module: M) => Rows<R>): Rows<R> => Stream.unwrap(Effect.map(Effect.promise(load), rows))
+const lazily = <M, R>(load: () => Promise<M>, rows: (module: M) => Rows<R>): Rows<R> =>
+  Stream.unwrap(Effect.map(Effect.promise(load), rows))
 
 const fromFiles = <R>(
   definition: SourceDefinition,

@@ -10,7 +10,11 @@ export interface AppendTarget {
   readonly types: ReadonlyArray<DuckDb.DuckDBType>
 }
 
-export const target = (catalog: string, table: string, ...types: ReadonlyArray<DuckDb.DuckDBType>): AppendTarget => ({ catalog, table, types })
+export const target = (catalog: string, table: string, ...types: ReadonlyArray<DuckDb.DuckDBType>): AppendTarget => ({
+  catalog,
+  table,
+  types
+})
 
 /** Collects rows of one table. */
 export class RowBuffer {

@@ -42,7 +42,11 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [
 export type RunIndexRow = ControlTables["control.runs"]
 
 /** Opens the file, does one thing, and closes it: 20 ms. Waits up to 10 s while another command has it. */
-const withControl = <A>(folder: StateFolder, doing: string, query: (duck: Duck<ControlTables>) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> =>
+const withControl = <A>(
+  folder: StateFolder,
+  doing: string,
+  query: (duck: Duck<ControlTables>) => Effect.Effect<A, StoreError>
+): Effect.Effect<A, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
       const duck: Duck<ControlTables> = yield* openDuck({ attach: [{ name: "control", path: folder.control }], memoryMb: 100 })
@@ -50,7 +54,10 @@ const withControl = <A>(folder: StateFolder, doing: string, query: (duck: Duck<C
       return yield* query(duck)
     })
   ).pipe(
-    Effect.retry({ while: (error) => error.reason === "held", schedule: Schedule.max([Schedule.jittered(Schedule.spaced("50 millis")), Schedule.upTo(Schedule.forever, { times: 200 })]) }),
+    Effect.retry({
+      while: (error) => error.reason === "held",
+      schedule: Schedule.max([Schedule.jittered(Schedule.spaced("50 millis")), Schedule.upTo(Schedule.forever, { times: 200 })])
+    }),
     Effect.withSpan(`Control.${doing}`)
   )
 
@@ -68,5 +75,7 @@ export const recordRun = (folder: StateFolder, row: RunIndexRow): Effect.Effect<
 /** All runs, newest first, at most `limit`. */
 export const listRuns = (folder: StateFolder, limit: number): Effect.Effect<ReadonlyArray<RunIndexRow>, StoreError> =>
   withControl(folder, "listRuns", (duck) =>
-    duck.use("listing runs", (db) => db.selectFrom("control.runs").selectAll().orderBy("started_at", "desc").orderBy("run").limit(limit).execute())
+    duck.use("listing runs", (db) =>
+      db.selectFrom("control.runs").selectAll().orderBy("started_at", "desc").orderBy("run").limit(limit).execute()
+    )
   )

@@ -1,6 +1,4 @@
 /** Kysely over DuckDB: PostgreSQL's grammar, DuckDB's connection. Our own, because kysely-duckdb 0.4 doesn't import on kysely 0.29. */
-import { AsyncLocalStorage } from "node:async_hooks"
-
 import * as DuckDb from "@duckdb/node-api"
 import {
   CompiledQuery,
@@ -15,6 +13,8 @@ import {
   type TableMetadata,
   type TransactionSettings
 } from "kysely"
+
+import { runningQueries, type Interruptible } from "./stop-queries.ts"
 
 /** A DuckDB value as plain JavaScript: bigint only beyond 2^53, timestamps as `Date`, decimals and dates as text. */
 export const toPlain = (value: unknown): unknown => {
@@ -65,60 +65,49 @@ const writes: ReadonlySet<DuckDb.StatementType> = new Set([
   DuckDb.StatementType.COPY
 ])
 
-/** Stops the queries of whatever runs within it. Kysely takes a signal a query; a caller that is interrupted has only the promise of all of them. */
-export const abortedBy = new AsyncLocalStorage<AbortSignal>()
-
 class Connection implements DatabaseConnection {
   readonly duck: DuckDb.DuckDBConnection
-  #running: Promise<unknown> | null = null
-  constructor(duck: DuckDb.DuckDBConnection) {
+  readonly #running: RunningQueries
+  constructor(duck: DuckDb.DuckDBConnection, running: RunningQueries) {
     this.duck = duck
+    this.#running = running
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const { values, types } = bind(parameters)
-    const signal = abortedBy.getStore()
-    signal?.throwIfAborted()
-    const stop = (): void => this.duck.interrupt()
-    signal?.addEventListener("abort", stop)
-    try {
-      // `types` may hold undefined, which means "infer": the declaration leaves that out for arrays.
-      const result = await this.#whole(this.duck.runAndReadAll(sql, values, types as Array<DuckDb.DuckDBType>))
-      const counts = writes.has(result.statementType) && !/\breturning\b/i.test(sql)
-      if (counts) return { rows: [], numAffectedRows: BigInt(result.rowsChanged) }
-      return { rows: rowsOf(result.deduplicatedColumnNames(), result.getRows()) }
-    } finally {
-      signal?.removeEventListener("abort", stop)
-    }
+    // `types` may hold undefined, which means "infer": the declaration leaves that out for arrays.
+    const result = await noted(this.duck, this.#running, this.duck.runAndReadAll(sql, values, types as Array<DuckDb.DuckDBType>))
+    const counts = writes.has(result.statementType) && !/\breturning\b/i.test(sql)
+    if (counts) return { rows: [], numAffectedRows: BigInt(result.rowsChanged) }
+    return { rows: rowsOf(result.deduplicatedColumnNames(), result.getRows()) }
   }
 
   async *streamQuery<R>({ sql, parameters }: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     const { values, types } = bind(parameters)
-    const result = await this.#whole(this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>))
+    const result = await noted(this.duck, this.#running, this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>))
     const names = result.deduplicatedColumnNames()
     for (;;) {
-      const rows = await this.#whole(result.fetchChunk())
+      const rows = await noted(this.duck, this.#running, result.fetchChunk())
       if (rows === null || rows.rowCount === 0) return
       yield { rows: rowsOf<R>(names, rows.getRows()) }
     }
   }
+}
 
-  /** Closing a connection while DuckDB works on it never comes back: it is told to stop, and waited for, even if nobody else waits any more. */
-  async close(): Promise<void> {
-    if (this.#running !== null) {
-      this.duck.interrupt()
-      await this.#running.catch(() => undefined)
-    }
-    this.duck.closeSync()
-  }
+type RunningQueries = Set<Interruptible>
 
-  async #whole<A>(work: Promise<A>): Promise<A> {
-    this.#running = work
-    try {
-      return await work
-    } finally {
-      this.#running = null
-    }
+/** Notes what DuckDB works on: among all of a database, and among those of the caller that may stop it. */
+const noted = async <A>(query: Interruptible, all: RunningQueries, work: Promise<A>): Promise<A> => {
+  // A key of its own, for one connection may be noted again before this is done.
+  const key = { interrupt: () => query.interrupt() }
+  const callers = runningQueries.getStore()
+  all.add(key)
+  callers?.add(key)
+  try {
+    return await work
+  } finally {
+    all.delete(key)
+    callers?.delete(key)
   }
 }
 
@@ -128,16 +117,18 @@ const rowsOf = <R>(names: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArr
 
 class DuckDriver implements Driver {
   readonly #instance: DuckDb.DuckDBInstance
+  readonly #running: RunningQueries
   readonly #idle: Array<Connection> = []
   readonly #all = new Set<Connection>()
-  constructor(instance: DuckDb.DuckDBInstance) {
+  constructor(instance: DuckDb.DuckDBInstance, running: RunningQueries) {
     this.#instance = instance
+    this.#running = running
   }
   async init(): Promise<void> {}
   async acquireConnection(): Promise<Connection> {
     const idle = this.#idle.pop()
     if (idle !== undefined) return idle
-    const connection = new Connection(await this.#instance.connect())
+    const connection = new Connection(await noted({ interrupt: () => undefined }, this.#running, this.#instance.connect()), this.#running)
     this.#all.add(connection)
     return connection
   }
@@ -155,7 +146,7 @@ class DuckDriver implements Driver {
     await duck.run("rollback")
   }
   async destroy(): Promise<void> {
-    for (const connection of this.#all) await connection.close()
+    for (const { duck } of this.#all) duck.closeSync()
     this.#all.clear()
     this.#idle.length = 0
   }
@@ -182,10 +173,13 @@ class Introspector implements DatabaseIntrospector {
   }
 }
 
-/** A Kysely dialect over one open DuckDB instance, which stays the caller's to close. */
-export const duckDialect = (instance: DuckDb.DuckDBInstance): Dialect => ({
+/**
+ * A Kysely dialect over one open DuckDB instance, which stays the caller's to close. `running` holds what DuckDB works on: stop that
+ * before the Kysely instance is destroyed.
+ */
+export const duckDialect = (instance: DuckDb.DuckDBInstance, running: Set<Interruptible> = new Set()): Dialect => ({
   createAdapter: () => new Adapter(),
-  createDriver: () => new DuckDriver(instance),
+  createDriver: () => new DuckDriver(instance, running),
   createQueryCompiler: () => new PostgresQueryCompiler(),
   createIntrospector: (db) => new Introspector(db)
 })

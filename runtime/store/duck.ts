@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Kysely, type CompiledQuery } from "kysely"
 
-import { abortedBy, duckDialect } from "./dialect.ts"
+import { duckDialect } from "./dialect.ts"
+import { runningQueries, stopQueries, type Interruptible } from "./stop-queries.ts"
 import { StoreError, storeError } from "./store-error.ts"
 import { mendWal } from "./wal.ts"
 
@@ -65,9 +66,14 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
   )
   yield* runOn(writer, "setting up DuckDB", ["set TimeZone = 'UTC'", "set checkpoint_threshold = '64MB'"])
   for (const attachment of options.attach) yield* attach(writer, attachment)
+  const running = new Set<Interruptible>()
   const db = yield* Effect.acquireRelease(
-    Effect.sync(() => new Kysely<Tables>({ dialect: duckDialect(instance) })),
-    (open) => Effect.promise(() => open.destroy())
+    Effect.sync(() => new Kysely<Tables>({ dialect: duckDialect(instance, running) })),
+    (open) =>
+      Effect.andThen(
+        stopQueries(running, () => running.size === 0),
+        Effect.promise(() => open.destroy())
+      )
   )
   return {
     instance,
@@ -91,17 +97,19 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
 /** An interruption asks the promise's queries to stop, and waits until they have. */
 const settled = <A>(doing: string, query: () => Promise<A>): Effect.Effect<A, StoreError> =>
   Effect.callback<A, StoreError>((resume) => {
-    const stop = new AbortController()
-    const running = abortedBy
-      .run(stop.signal, async () => query())
+    const queries = new Set<Interruptible>()
+    let isDone = false
+    const end = (result: Effect.Effect<A, StoreError>): void => {
+      isDone = true
+      resume(result)
+    }
+    void runningQueries
+      .run(queries, async () => query())
       .then(
-        (value) => resume(Effect.succeed(value)),
-        (cause: unknown) => resume(Effect.fail(storeError(doing, cause)))
+        (value) => end(Effect.succeed(value)),
+        (cause: unknown) => end(Effect.fail(storeError(doing, cause)))
       )
-    return Effect.promise(() => {
-      stop.abort()
-      return running
-    })
+    return stopQueries(queries, () => isDone)
   })
 
 const attach = (writer: DuckDb.DuckDBConnection, { name, path, readOnly }: Attachment): Effect.Effect<void, StoreError> => {

@@ -6,7 +6,6 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
-import { openDuck } from "./duck.ts"
 import { removeFiles, replaceFile, type RunFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -15,18 +14,9 @@ export type Holder = typeof Holder.Type
 
 /** Leaves the note until the scope ends; also when the process is made to exit in a hurry. */
 export const noteHolder = (folder: RunFolder, holder: Holder): Effect.Effect<void, StoreError, Scope.Scope> =>
-  Effect.acquireRelease(replaceFile(folder.holder, Schema.encodeSync(Holder)(holder)), () => removeFiles(folder.holder, folder.progress, folder.cancel))
+  Effect.acquireRelease(replaceFile(folder.holder, Schema.encodeSync(Holder)(holder)), () =>
+    removeFiles(folder.holder, folder.progress, folder.cancel)
+  )
 
 export const readHolder = (folder: RunFolder): Option.Option<Holder> =>
   existsSync(folder.holder) ? Schema.decodeUnknownOption(Holder)(readFileSync(folder.holder, "utf8")) : Option.none()
-
-/** Whether a live process has the run's state open. Asks DuckDB, whose lock can't be stale. */
-export const isRunHeld = (folder: RunFolder): Effect.Effect<boolean, StoreError> =>
-  existsSync(folder.state)
-    ? Effect.scoped(openDuck({ attach: [{ name: "state", path: folder.state, readOnly: true }], memoryMb: 50 })).pipe(
-        Effect.as(false),
-        Effect.catchIf((error) => error.reason === "held", () => Effect.succeed(true)),
-        // A file that can't be opened read-only because its log must be replayed first is free.
-        Effect.catchIf((error) => error.reason !== "newer", () => Effect.succeed(false))
-      )
-    : Effect.succeed(false)

@@ -1,6 +1,5 @@
 /** The ledger on disk: `state.duckdb` and `payload.duckdb` of one run, held by this process alone. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -21,7 +20,7 @@ import { CommitBatch, Variants } from "./commit-batch.ts"
 import { openDuck, type Duck } from "./duck.ts"
 import { endRun, replaceReport, replaceSummary } from "./end-run.ts"
 import { GroupCommit } from "./group-commit.ts"
-import { addDispositions, countItems, Ledger, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
+import { addDispositions, countItems, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { migrate } from "./migrate.ts"
 import { OpenRun, type DuckLedgerOptions, type Exclusively } from "./open-run.ts"
@@ -74,9 +73,6 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (
     close: closeOn(run)
   }
 })
-
-export const duckLedgerLayer = (options: DuckLedgerOptions): Layer.Layer<Ledger, StoreError> =>
-  Layer.effect(Ledger, openDuckLedger(options))
 
 const beginOn = (run: OpenRun): LedgerShape["begin"] =>
   Effect.fn("Ledger.begin")(function* (start, session) {

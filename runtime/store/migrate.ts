@@ -11,16 +11,31 @@ export const migrate = Effect.fn("Store.migrate")(function* (
   path: string,
   migrations: ReadonlyArray<ReadonlyArray<string>>
 ): Effect.fn.Return<void, StoreError> {
-  yield* duck.run(`preparing ${path}`, `create table if not exists ${name}.migrations (version integer not null, applied_at timestamptz not null)`)
+  yield* duck.run(
+    `preparing ${path}`,
+    `create table if not exists ${name}.migrations (version integer not null, applied_at timestamptz not null)`
+  )
   const found = yield* Effect.tryPromise({
-    try: async () => (await duck.writer.runAndReadAll(`select coalesce(max(version), 0)::integer from ${name}.migrations`)).getRows()[0]?.[0],
+    try: async () =>
+      (await duck.writer.runAndReadAll(`select coalesce(max(version), 0)::integer from ${name}.migrations`)).getRows()[0]?.[0],
     catch: (cause) => new StoreError({ reason: "broken", path, detail: String(cause), holderPid: null })
   })
   const version = Number(found ?? 0)
   if (version > migrations.length) {
-    return yield* new StoreError({ reason: "newer", path, detail: `version ${version}, this nightshift knows ${migrations.length}`, holderPid: null })
+    return yield* new StoreError({
+      reason: "newer",
+      path,
+      detail: `version ${version}, this nightshift knows ${migrations.length}`,
+      holderPid: null
+    })
   }
   for (let next = version + 1; next <= migrations.length; next++) {
-    yield* duck.run(`migrating ${path}`, "begin", ...(migrations[next - 1] ?? []), `insert into ${name}.migrations values (${next}, now())`, "commit")
+    yield* duck.run(
+      `migrating ${path}`,
+      "begin",
+      ...(migrations[next - 1] ?? []),
+      `insert into ${name}.migrations values (${next}, now())`,
+      "commit"
+    )
   }
 })

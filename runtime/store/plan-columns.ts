@@ -21,9 +21,10 @@ export const answerColumns = (plan: Plan, step: string): ReadonlyArray<FlatColum
 }
 
 /** The columns of the source's items. */
-export const itemColumns = (plan: Plan): ReadonlyArray<FlatColumn> => plan.steps.flatMap((step) => (step.kind === "source" ? step.columns : []))
+export const itemColumns = (plan: Plan): ReadonlyArray<FlatColumn> =>
+  plan.steps.flatMap((step) => (step.kind === "source" ? step.columns : []))
 
-export const plannedStep = (plan: Plan, step: string): PlannedStep => {
+const plannedStep = (plan: Plan, step: string): PlannedStep => {
   const found = plan.steps.find(({ name }) => name === step)
   if (found === undefined) throw new Error(`The plan of ${plan.job} has no step "${step}"`)
   return found

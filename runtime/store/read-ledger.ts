@@ -47,7 +47,10 @@ export const readPending = async (db: Db, plan: Plan, from: number, to: number, 
  * The rows of a query that gives a `seq` and plain values, in the order of seqs and attempts. Each string of a result costs a call into DuckDB, so the many
  * short ones of a slice come as one JSON text: a third of the time.
  */
-const asOneText = async <R extends { readonly seq: number; readonly attempt?: number }>(db: Db, query: Compilable<R> & Expression<R>): Promise<ReadonlyArray<R>> => {
+const asOneText = async <R extends { readonly seq: number; readonly attempt?: number }>(
+  db: Db,
+  query: Compilable<R> & Expression<R>
+): Promise<ReadonlyArray<R>> => {
   const { rows } = await sql<{ rows: string }>`select coalesce(to_json(list(each)), '[]')::varchar as rows from (${query}) each`.execute(db)
   // DuckDB wrote it from the columns that the builder proved.
   const parsed = JSON.parse(rows[0]?.rows ?? "[]") as Array<R>

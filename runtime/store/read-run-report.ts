@@ -42,7 +42,9 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     ...(await readThroughput(db)),
     confidence: await readConfidence(db),
     money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd: run.spent_usd },
-    summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })),
+    summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(
+      ({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })
+    ),
     reports: (await db.selectFrom("payload.reports").selectAll().execute()).map(({ step, report }) => ({ step, text: report }))
   }
 }
@@ -50,7 +52,10 @@ export const readRunReport = async (db: Db, plan: Plan) => {
 const readSessions = async (db: Db) => {
   const rows = await db.selectFrom("state.sessions").selectAll().orderBy("session").execute()
   // A session that a kill ended has no end: its last commit is the last that is known of it.
-  const { rows: lasts } = await sql<{ session: number; last: Date }>`select session, max(completed_at) as last from state.checkpoints group by session`.execute(db)
+  const { rows: lasts } = await sql<{
+    session: number
+    last: Date
+  }>`select session, max(completed_at) as last from state.checkpoints group by session`.execute(db)
   const lastOf = new Map(lasts.map(({ session, last }) => [session, last]))
   const seconds = rows.reduce((sum, { session, started_at, ended_at }) => {
     const end = ended_at ?? lastOf.get(session) ?? started_at
@@ -60,7 +65,10 @@ const readSessions = async (db: Db) => {
 }
 
 const readRejected = async (db: Db) => {
-  const counted = await sql<{ code: string; rows: number }>`select code, count(*) as rows from state.rejections group by code order by rows desc, code`.execute(db)
+  const counted = await sql<{
+    code: string
+    rows: number
+  }>`select code, count(*) as rows from state.rejections group by code order by rows desc, code`.execute(db)
   const rejected = []
   for (const { code, rows } of counted.rows) {
     const examples = await db
@@ -88,12 +96,22 @@ interface StepFacts {
 }
 
 const readSteps = async (db: Db, plan: Plan) => {
-  const statuses = await sql<{ step: string; status: string; items: number }>`select step, status, count(*) as items from state.checkpoints group by all order by all`.execute(db)
-  const calls = await sql<StepFacts>`select step, string_agg(distinct model, ', ') as model, count(*) as attempts, avg(ms) as mean_ms, approx_quantile(ms, 0.95) as p95_ms,
+  const statuses = await sql<{
+    step: string
+    status: string
+    items: number
+  }>`select step, status, count(*) as items from state.checkpoints group by all order by all`.execute(db)
+  const calls =
+    await sql<StepFacts>`select step, string_agg(distinct model, ', ') as model, count(*) as attempts, avg(ms) as mean_ms, approx_quantile(ms, 0.95) as p95_ms,
       sum(input_tokens)::double as input_tokens, sum(output_tokens)::double as output_tokens, sum(cost_usd) as cost_usd
     from state.attempts join state.variants using (variant) group by step`.execute(db)
   const called = new Map(calls.rows.map((row) => [row.step, row]))
-  const kindOf = new Map(plan.steps.flatMap((step) => [[step.name, step.kind] as const, ...(step.kind === "infer" ? step.models.map((model) => [model.step, "infer"] as const) : [])]))
+  const kindOf = new Map(
+    plan.steps.flatMap((step) => [
+      [step.name, step.kind] as const,
+      ...(step.kind === "infer" ? step.models.map((model) => [model.step, "infer"] as const) : [])
+    ])
+  )
   return [...kindOf].flatMap(([step, kind]) => {
     const of = Object.fromEntries(statuses.rows.filter((row) => row.step === step).map(({ status, items }) => [status, items]))
     const call = called.get(step)
@@ -130,7 +148,9 @@ const readPartitionReport = async (db: Db) => {
     from (select * exclude (label) from state.partitions) place left join payload.labels using (partition_no)
     order by seconds desc nulls last, place.partition_no limit ${partitionsMax}`.execute(db)
   const { rows: skew } = await sql<{ count: number; items: number | null; weight: number | null }>`
-    select count(*) as count, max(items) / nullif(avg(items), 0) as items, max(weight) / nullif(avg(weight), 0) as weight from state.partitions`.execute(db)
+    select count(*) as count, max(items) / nullif(avg(items), 0) as items, max(weight) / nullif(avg(weight), 0) as weight from state.partitions`.execute(
+    db
+  )
   const all = skew[0]
   return { partitions: rows, partitionCount: all?.count ?? 0, skew: { items: all?.items ?? null, weight: all?.weight ?? null } }
 }
@@ -138,7 +158,9 @@ const readPartitionReport = async (db: Db) => {
 /** Buckets of a round length, so that the axis reads well. */
 const readThroughput = async (db: Db) => {
   const { rows: span } = await sql<{ first: Date | null; seconds: number | null }>`
-    select min(completed_at) as first, epoch_ms(max(completed_at) - min(completed_at)) / 1000.0 as seconds from state.checkpoints where disposition is not null`.execute(db)
+    select min(completed_at) as first, epoch_ms(max(completed_at) - min(completed_at)) / 1000.0 as seconds from state.checkpoints where disposition is not null`.execute(
+    db
+  )
   const seconds = span[0]?.seconds ?? 0
   const bucket = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600].find((length) => seconds / length < bucketsMax) ?? 7_200
   const { rows } = await sql<{ start: Date; items: number }>`

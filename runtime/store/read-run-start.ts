@@ -12,7 +12,9 @@ import type { StoreError } from "./store-error.ts"
 const Consumers = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
 
 /** Null where the files hold no run yet. Fails with reason `held` while a process works on it. */
-export const readRunStart = (folder: RunFolder): Effect.Effect<{ readonly start: RunStart; readonly status: RunStatus } | null, StoreError> =>
+export const readRunStart = (
+  folder: RunFolder
+): Effect.Effect<{ readonly start: RunStart; readonly status: RunStatus } | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
       const duck: Duck<LedgerTables> = yield* openDuck({

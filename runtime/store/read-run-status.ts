@@ -13,7 +13,13 @@ import type { RunFolder } from "./state-folder.ts"
 import type { RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
 
-const Dispositions = Schema.Struct({ delivered: Schema.Finite, dead: Schema.Finite, review: Schema.Finite, held: Schema.Finite, skipped: Schema.Finite })
+const Dispositions = Schema.Struct({
+  delivered: Schema.Finite,
+  dead: Schema.Finite,
+  review: Schema.Finite,
+  held: Schema.Finite,
+  skipped: Schema.Finite
+})
 const Snapshot = Schema.Struct({
   job: Schema.String,
   phase: Schema.String,
@@ -46,15 +52,33 @@ export interface RunNow {
 }
 
 /** Null for a folder without a run. Never waits for the run's process, never disturbs it. */
-export const readRunStatus = Effect.fn("Store.readRunStatus")(function* (folder: RunFolder, run: string): Effect.fn.Return<RunNow | null, StoreError> {
+export const readRunStatus = Effect.fn("Store.readRunStatus")(function* (
+  folder: RunFolder,
+  run: string
+): Effect.fn.Return<RunNow | null, StoreError> {
   if (!existsSync(folder.state)) return null
-  return yield* Effect.catchIf(readAtRest(folder, run), (error) => error.reason === "held", () => Effect.sync(() => readLive(folder, run)))
+  return yield* Effect.catchIf(
+    readAtRest(folder, run),
+    (error) => error.reason === "held",
+    () => Effect.sync(() => readLive(folder, run))
+  )
 })
 
 const readLive = (folder: RunFolder, run: string): RunNow => {
   const holder = Option.getOrNull(readHolder(folder))
   const seen = existsSync(folder.progress) ? Option.getOrNull(decodeSnapshot(readFileSync(folder.progress, "utf8"))) : null
-  const unknown = { job: "", phase: "starting", rows: 0, manifest: 0, committed: 0, dispositions: none, spentUsd: 0, perSecond: null, remainingSeconds: null, trouble: null }
+  const unknown = {
+    job: "",
+    phase: "starting",
+    rows: 0,
+    manifest: 0,
+    committed: 0,
+    dispositions: none,
+    spentUsd: 0,
+    perSecond: null,
+    remainingSeconds: null,
+    trouble: null
+  }
   return { run, status: "running", holder, ...(seen ?? unknown) }
 }
 
@@ -65,7 +89,9 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
     Effect.gen(function* () {
       const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: folder.state }], memoryMb: 100 })
       return yield* duck.use("reading the run's status", async (db) => {
-        const { rows: tables } = await sql<{ found: number }>`select count(*) as found from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
+        const { rows: tables } = await sql<{
+          found: number
+        }>`select count(*) as found from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
         const row = (tables[0]?.found ?? 0) > 0 ? await db.selectFrom("state.run").selectAll().executeTakeFirst() : undefined
         if (row === undefined) return null
         const { rows } = await sql<{ manifest: number }>`select count(*) as manifest from state.manifest`.execute(db)

@@ -39,6 +39,8 @@ export const openStateFolder = (root: string): Effect.Effect<StateFolder, StoreE
   Effect.try({ try: () => prepare(path.resolve(root)), catch: (cause) => storeError(path.resolve(root), cause) })
 
 const prepare = (root: string): StateFolder => {
+  // Asked first: on a read-only file system, making folders fails as if their parent weren't there.
+  fs.accessSync(nearestFolder(root), fs.constants.W_OK)
   // Others may pass through to analytics/, which has its own permissions, and see nothing else.
   fs.mkdirSync(root, { recursive: true, mode: 0o711 })
   fs.mkdirSync(path.join(root, "runs"), { recursive: true, mode: 0o700 })
@@ -55,6 +57,8 @@ const prepare = (root: string): StateFolder => {
     hashKey: (itemKey) => createHmac("sha256", key).update(itemKey).digest()
   }
 }
+
+const nearestFolder = (folder: string): string => (fs.existsSync(folder) ? folder : nearestFolder(path.dirname(folder)))
 
 /** Two first commands at once agree on one key: `wx` lets only one of them create it. */
 const readKey = (file: string): Buffer => {
@@ -89,7 +93,10 @@ export const itemIdOf = (hash: Buffer): string => hash.toString("hex", 0, 12)
 /** Creates the folder of a run, the owner's alone. */
 export const makeRunFolder = (folder: RunFolder): Effect.Effect<void, StoreError> =>
   Effect.try({
-    try: () => void fs.mkdirSync(folder.root, { recursive: true, mode: 0o700 }),
+    // Not `recursive`: on a disk that can't be written that says "no such file".
+    try: () => {
+      if (!fs.existsSync(folder.root)) fs.mkdirSync(folder.root, { mode: 0o700 })
+    },
     catch: (cause) => storeError(folder.root, cause)
   })
 
@@ -97,11 +104,33 @@ export const makeRunFolder = (folder: RunFolder): Effect.Effect<void, StoreError
 export const replaceFile = (file: string, text: string): Effect.Effect<void, StoreError> =>
   Effect.try({
     try: () => {
-      fs.writeFileSync(`${file}.new`, text, { mode: 0o600 })
-      fs.renameSync(`${file}.new`, file)
+      try {
+        fs.writeFileSync(`${file}.new`, text, { mode: 0o600 })
+        fs.renameSync(`${file}.new`, file)
+      } catch (cause) {
+        fs.rmSync(`${file}.new`, { force: true })
+        throw cause
+      }
     },
     catch: (cause) => storeError(file, cause)
   })
+
+/** As `replaceFile`, and where the disk is full over the old text, which has its place already: a reader may then see half of each. */
+export const refreshFile = (file: string, text: string): Effect.Effect<void, StoreError> =>
+  Effect.catchIf(
+    replaceFile(file, text),
+    ({ reason }) => reason === "full",
+    () => Effect.try({ try: () => overwrite(file, text), catch: (cause) => storeError(file, cause) })
+  )
+
+const overwrite = (file: string, text: string): void => {
+  const open = fs.openSync(file, "r+")
+  try {
+    fs.ftruncateSync(open, fs.writeSync(open, text, 0))
+  } finally {
+    fs.closeSync(open)
+  }
+}
 
 /** Removes files, whether they are there or not. */
 export const removeFiles = (...files: ReadonlyArray<string>): Effect.Effect<void> =>

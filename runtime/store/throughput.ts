@@ -23,6 +23,9 @@ export const readThroughput = (root: string, job: string): Effect.Effect<number 
 
 export const writeThroughput = (root: string, job: string, itemsPerMinute: number): Effect.Effect<void, StoreError> =>
   Effect.andThen(
-    Effect.try({ try: () => void mkdirSync(path.join(root, "throughput"), { recursive: true }), catch: (cause) => storeError(fileOf(root, job), cause) }),
+    Effect.try({
+      try: () => void mkdirSync(path.join(root, "throughput"), { recursive: true }),
+      catch: (cause) => storeError(fileOf(root, job), cause)
+    }),
     replaceFile(fileOf(root, job), itemsPerMinute.toFixed(3))
   )

@@ -16,4 +16,10 @@ const labels = infer(spread, {
 const total = aggregate(labels, { total: count })
 const said = report(total, (values) => `${values.total} items`)
 
-export default job("bench", { owner: "bench", purpose: "Measure", classification: "public", budget: usd(1), steps: { items, spread, labels, total, said } })
+export default job("bench", {
+  owner: "bench",
+  purpose: "Measure",
+  classification: "public",
+  budget: usd(1),
+  steps: { items, spread, labels, total, said }
+})

@@ -31,15 +31,28 @@ export const manifestCeiling = async (input: string, folder: string, items: numb
 /** Groups of 500 small rows into two files, one durable commit each: the floor of any checkpointed pass. Items a second. */
 export const commitCeiling = async (folder: string, items: number): Promise<number> => {
   const payload = await open(path.join(folder, "ceiling-payload.duckdb"), "rows (seq bigint, step varchar, output varchar)")
-  const state = await open(path.join(folder, "ceiling-state.duckdb"), "rows (seq bigint, item_id varchar, step varchar, worker integer, confidence double)")
+  const state = await open(
+    path.join(folder, "ceiling-state.duckdb"),
+    "rows (seq bigint, item_id varchar, step varchar, worker integer, confidence double)"
+  )
   const began = performance.now()
   for (let from = 0; from < items; from += groupRows) {
     const seqs = Array.from({ length: groupRows }, (_, index) => BigInt(from + index))
     await payload.run("begin")
-    await append(payload, "rows", [BIGINT, VARCHAR, VARCHAR], seqs.map((seq) => [seq, "labels", '{"label":"short","score":0.5}']))
+    await append(
+      payload,
+      "rows",
+      [BIGINT, VARCHAR, VARCHAR],
+      seqs.map((seq) => [seq, "labels", '{"label":"short","score":0.5}'])
+    )
     await payload.run("commit")
     await state.run("begin")
-    await append(state, "rows", [BIGINT, VARCHAR, VARCHAR, INTEGER, DOUBLE], seqs.map((seq) => [seq, seq.toString(16).padStart(24, "0"), "labels", 1, 0.5]))
+    await append(
+      state,
+      "rows",
+      [BIGINT, VARCHAR, VARCHAR, INTEGER, DOUBLE],
+      seqs.map((seq) => [seq, seq.toString(16).padStart(24, "0"), "labels", 1, 0.5])
+    )
     await state.run("commit")
   }
   return items / ((performance.now() - began) / 1_000)

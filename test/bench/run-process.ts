@@ -67,4 +67,5 @@ const peakOf = (pid: number): number => {
 /** The last line of stdout, which is one JSON value. */
 export const lastJson = (stdout: string): Record<string, unknown> => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "null")
 
-export const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+export const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN

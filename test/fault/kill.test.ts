@@ -47,7 +47,10 @@ beforeAll(async () => {
   const ended = await home.start(runArgs).ended
   const summary = lastJson(ended)
   const lines = linesOf(home.log)
-  const counts = { manifest: lines.filter((line) => line.startsWith("key")).length, work: lines.filter((line) => line.startsWith("call")).length }
+  const counts = {
+    manifest: lines.filter((line) => line.startsWith("key")).length,
+    work: lines.filter((line) => line.startsWith("call")).length
+  }
   reference = {
     state: home.state,
     run: String(summary["run"]),
@@ -58,14 +61,17 @@ beforeAll(async () => {
   }
 })
 
-const callsIn = (lines: ReadonlyArray<string>): ReadonlyArray<string> => lines.flatMap((line) => (line.startsWith("call ") ? [line.slice(5)] : []))
+const callsIn = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.flatMap((line) => (line.startsWith("call ") ? [line.slice(5)] : []))
 const itemOf = (call: string): string => call.split(" ")[1] ?? ""
 
 const twiceMax = workersOf(null) * slotsPerWorker + uncommittedMax
 
 /** What two runs of one input have in common. */
 const totalsOf = (summary: Readonly<Record<string, unknown>>) =>
-  Object.fromEntries("status rowsRead rejected manifest delivered dead review held skipped flagged spentUsd".split(" ").map((name) => [name, summary[name]]))
+  Object.fromEntries(
+    "status rowsRead rejected manifest delivered dead review held skipped flagged spentUsd".split(" ").map((name) => [name, summary[name]])
+  )
 
 let running = 0
 const waiting: Array<() => void> = []

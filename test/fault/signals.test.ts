@@ -36,12 +36,15 @@ const expectStopped = async (home: FaultHome, ended: Ended, status: string): Pro
   expect(leftUnder(home.state)).toEqual([])
   expect(processesWith("FAULT_MARK", home.mark)).toEqual([])
   using files = await openFiles(runFiles(home.state, run), "read_write")
-  expect(await files.rows("select status, failure, ended_at is not null as has_end from state.run")).toEqual([{ status, failure: null, has_end: true }])
+  expect(await files.rows("select status, failure, ended_at is not null as has_end from state.run")).toEqual([
+    { status, failure: null, has_end: true }
+  ])
   expect(await files.rows("select ended_at is not null as has_end from state.sessions")).toEqual([{ has_end: true }])
 }
 
 /** What `runtime runs` lists. */
-const indexed = async (home: FaultHome): Promise<ReadonlyArray<Row>> => JSON.parse((await home.start(["runs"]).ended).stdout) as ReadonlyArray<Row>
+const indexed = async (home: FaultHome): Promise<ReadonlyArray<Row>> =>
+  JSON.parse((await home.start(["runs"]).ended).stdout) as ReadonlyArray<Row>
 
 /** `resume` goes on, and comes to what a run comes to that nobody stopped. */
 const expectResumable = async (home: FaultHome): Promise<void> => {

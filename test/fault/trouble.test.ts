@@ -16,7 +16,9 @@ afterAll(() => folder[Symbol.dispose]())
 const slowJob = ["run", join(import.meta.dirname, "jobs/slow-job.ts"), "--date", "2026-03-01"]
 const killJob = ["run", join(import.meta.dirname, "jobs/kill-job.ts"), "--date", "2026-03-01"]
 const items = 1_000
-const lines = Array.from({ length: items }, (_, n) => JSON.stringify({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `The text of item ${n}`, n }))
+const lines = Array.from({ length: items }, (_, n) =>
+  JSON.stringify({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `The text of item ${n}`, n })
+)
 const input = folder.write("items.jsonl", `${lines.join("\n")}\n`)
 
 let reference: FinishedRun
@@ -37,7 +39,12 @@ const expectRefused = (ended: Ended, ...says: ReadonlyArray<string | RegExp>): v
 }
 
 /** Starts a run, and kills it when so many calls were made. */
-const killedAt = async (home: FaultHome, args: ReadonlyArray<string>, calls: number, env: Readonly<Record<string, string>> = {}): Promise<string> => {
+const killedAt = async (
+  home: FaultHome,
+  args: ReadonlyArray<string>,
+  calls: number,
+  env: Readonly<Record<string, string>> = {}
+): Promise<string> => {
   const command = home.start(args, env)
   await until(() => home.noted("call").length >= calls)
   command.kill("SIGKILL")
@@ -73,6 +80,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     disk.makeRoom()
     const ended = await command.ended
     expect(ended.code, ended.stderr).toBe(3)
+    expect(ended.stderr).toMatch(/ waits: .* is full.*\n.* goes on\.\n/)
     expect(new Set(home.noted("call")).size).toBe(home.noted("call").length)
     expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
@@ -99,7 +107,17 @@ describe("a full disk", { timeout: 180_000 }, () => {
   it("[CHK-4] during the manifest: says that the disk is full, leaves no half manifest, and a resume with more room builds it anew", async (context) => {
     using disk = mounted("full-manifest", 4)
     if (disk === null) return context.skip("no file system can be mounted here")
-    const large = folder.write("large.jsonl", lines.map((line) => `${line.slice(0, -1)},"more":"${line.repeat(200)}"}\n`.replaceAll(/"more":"(.*)"/g, (_, more: string) => `"more":${JSON.stringify(more)}`)).join(""))
+    const large = folder.write(
+      "large.jsonl",
+      lines
+        .map((line) =>
+          `${line.slice(0, -1)},"more":"${line.repeat(200)}"}\n`.replaceAll(
+            /"more":"(.*)"/g,
+            (_, more: string) => `"more":${JSON.stringify(more)}`
+          )
+        )
+        .join("")
+    )
     const home = makeHome(join(folder.path, "full-manifest"), { input: large })
     const failed = await home.start(killJob).ended
     expectRefused(failed, /is full/, /make room/)
@@ -152,7 +170,10 @@ describe("two processes", { timeout: 180_000 }, () => {
     const listed = JSON.parse((await home.start(["runs"]).ended).stdout) as ReadonlyArray<Record<string, unknown>>
     expect(listed.map(({ job, status }) => `${String(job)} ${String(status)}`).toSorted()).toEqual(["fault done", "slow done"])
     const counted = await home.start(["sql", "select job, count(*)::integer as items from items group by all order by all"]).ended
-    expect(JSON.parse(counted.stdout)).toEqual([{ job: "fault", items }, { job: "slow", items }])
+    expect(JSON.parse(counted.stdout)).toEqual([
+      { job: "fault", items },
+      { job: "slow", items }
+    ])
     expect(leftUnder(home.state)).toEqual([])
   })
 
@@ -165,7 +186,8 @@ describe("two processes", { timeout: 180_000 }, () => {
     const run = await killedAt(home, slowJob, 64, { FAULT_SLOW: "work" })
     const note = join(home.state, "runs", run, "holder.json")
     expect(existsSync(note)).toBe(true)
-    if (pid !== null) writeFileSync(note, pid === "garbage" ? pid : JSON.stringify({ pid, startedAt: new Date().toISOString(), command: "runtime run" }))
+    if (pid !== null)
+      writeFileSync(note, pid === "garbage" ? pid : JSON.stringify({ pid, startedAt: new Date().toISOString(), command: "runtime run" }))
     expect(lastJson(await home.start(["status", run]).ended)).toMatchObject({ status: "crashed", holder: null })
     const ended = await home.start(["resume", run]).ended
     expect(ended.code, ended.stderr).toBe(0)
@@ -211,8 +233,9 @@ describe("a damaged file", { timeout: 180_000 }, () => {
         const status = await home.start(["status", run]).ended
         expect(status.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
       } finally {
-        for (const [file, bytes] of kept) if (bytes === null) rmSync(file, { force: true })
-        else writeFileSync(file, bytes)
+        for (const [file, bytes] of kept)
+          if (bytes === null) rmSync(file, { force: true })
+          else writeFileSync(file, bytes)
       }
     }
   )

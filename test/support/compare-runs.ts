@@ -31,11 +31,15 @@ export const compareRuns = async (reference: FinishedRun, seen: FinishedRun): Pr
   for (const table of await tablesOf(files)) note(table.name, await differing(files, contentOf("reference_", table), contentOf("", table)))
   await readViews(files, reference.state, "reference", "output/outputs.sql")
   await readViews(files, seen.state, "seen", "output/outputs.sql")
-  for (const view of await viewsOf(files)) note(`view ${view.name}`, await differing(files, viewContent("reference", view), viewContent("seen", view)))
+  for (const view of await viewsOf(files))
+    note(`view ${view.name}`, await differing(files, viewContent("reference", view), viewContent("seen", view)))
   await readViews(files, seen.state, "published", "lineage.sql")
   for (const table of publishedTables) {
     // The publisher's own query, over all commits at once: each of its rows must stand in the segments exactly once.
-    const columns = table.columns.map(([name]) => `"${name}"`).filter((name) => name !== '"version"').join(", ")
+    const columns = table.columns
+      .map(([name]) => `"${name}"`)
+      .filter((name) => name !== '"version"')
+      .join(", ")
     const typed = table.columns.map(([name, type]) => `"${name}"::${type} as "${name}"`).join(", ")
     const whole = `select ${columns} from (select ${typed} from (${table.rows({ from: 0, to: 1_000_000_000 })}))`
     note(`published ${table.name}`, await differing(files, whole, `select ${columns} from memory.published.${table.name}`))
@@ -59,8 +63,11 @@ const tablesOf = async (files: OpenFiles): Promise<ReadonlyArray<Table>> => {
 
 const contentOf = (prefix: string, { name, columns }: Table): string => {
   const kept = columns.filter((column) => !excluded.has(column)).map((column) => `content."${column}"`)
-  const times = columns.filter((column) => column.endsWith("_at") && excluded.has(column)).map((column) => `content."${column}" is null as no_${column}`)
-  if (!columns.includes("variant") || name === "state.variants") return `select ${[...kept, ...times].join(", ")} from ${prefix}${name} content`
+  const times = columns
+    .filter((column) => column.endsWith("_at") && excluded.has(column))
+    .map((column) => `content."${column}" is null as no_${column}`)
+  if (!columns.includes("variant") || name === "state.variants")
+    return `select ${[...kept, ...times].join(", ")} from ${prefix}${name} content`
   const variant = ["step", "model", "model_version", "prompt_version"].map((column) => `of.${column} as of_${column}`)
   return `select ${[...kept, ...variant].join(", ")} from ${prefix}${name} content left join ${prefix}state.variants of using (variant)`
 }
@@ -79,18 +86,27 @@ const viewsOf = async (files: OpenFiles): Promise<ReadonlyArray<Table>> => {
 }
 
 const viewContent = (schema: string, { name, columns }: Table): string =>
-  `select ${columns.filter((column) => !excluded.has(column)).map((column) => `"${column}"`).join(", ")} from memory.${schema}."${name}"`
+  `select ${columns
+    .filter((column) => !excluded.has(column))
+    .map((column) => `"${column}"`)
+    .join(", ")} from memory.${schema}."${name}"`
 
 /** A few rows that the second side has more often (`extra_times` above 0) or less often than the first. */
 const differing = (files: OpenFiles, one: string, other: string): Promise<ReadonlyArray<Row>> =>
-  files.rows(`select sum(side) as extra_times, * exclude (side) from ((select -1 as side, * from (${one})) union all (select 1 as side, * from (${other}))) group by all having extra_times <> 0 limit 5`)
+  files.rows(
+    `select sum(side) as extra_times, * exclude (side) from ((select -1 as side, * from (${one})) union all (select 1 as side, * from (${other}))) group by all having extra_times <> 0 limit 5`
+  )
 
 /** Queries that find nothing in a run whose commits and segments are in order. */
 const inOrder: Readonly<Record<string, string>> = {
-  "commits without gaps": "select count(*) as commits, max(commit_no) as last from state.commits having count(*) <> coalesce(max(commit_no), 0) or count(distinct commit_no) <> count(*)",
-  "rows of whole commits only": "select commit_no from (select commit_no from payload.answers union all select commit_no from payload.problems union all select commit_no from state.attempts) anti join state.commits using (commit_no) limit 3",
+  "commits without gaps":
+    "select count(*) as commits, max(commit_no) as last from state.commits having count(*) <> coalesce(max(commit_no), 0) or count(distinct commit_no) <> count(*)",
+  "rows of whole commits only":
+    "select commit_no from (select commit_no from payload.answers union all select commit_no from payload.problems union all select commit_no from state.attempts) anti join state.commits using (commit_no) limit 3",
   "segments that were begun and not finished": "from state.published where not done",
-  "segments without gaps": "select table_name, count(*) as segments, max(segment) as last from state.published group by all having count(*) <> max(segment) or count(distinct segment) <> count(*)",
-  "segments that overlap": "select one.table_name, one.segment from state.published one join state.published other using (table_name) where one.segment < other.segment and one.to_commit >= other.from_commit",
+  "segments without gaps":
+    "select table_name, count(*) as segments, max(segment) as last from state.published group by all having count(*) <> max(segment) or count(distinct segment) <> count(*)",
+  "segments that overlap":
+    "select one.table_name, one.segment from state.published one join state.published other using (table_name) where one.segment < other.segment and one.to_commit >= other.from_commit",
   "sessions of other plans": "select session from state.sessions where plan_digest <> (select plan_digest from state.run)"
 }

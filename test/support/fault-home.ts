@@ -37,7 +37,8 @@ export const makeHome = (path: string, { input, key }: HomeOptions): FaultHome =
     state,
     log,
     mark,
-    start: (args, env = {}, options = {}) => startRuntime([...args, "--json", "--state", state], { cwd: path, ...options, env: { ...own, ...env } }),
+    start: (args, env = {}, options = {}) =>
+      startRuntime([...args, "--json", "--state", state], { cwd: path, ...options, env: { ...own, ...env } }),
     noted: (word) => linesOf(log).filter((line) => line.startsWith(`${word} `))
   }
 }

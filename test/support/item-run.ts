@@ -40,7 +40,12 @@ export const runItem = async (options: ItemRunOptions): Promise<ReadonlyArray<Se
         ledger: { settle: (settlement: Settlement) => Effect.sync(() => void settled.push(settlement)) }
       }
       const place = { seq: 0, itemId: "item", partition: 0, worker: 1, key: options.key ?? "k" }
-      yield* processItem(environment, { ...place, label: options.label ?? null, item: options.item, checkpoints: options.checkpoints ?? new Map() })
+      yield* processItem(environment, {
+        ...place,
+        label: options.label ?? null,
+        item: options.item,
+        checkpoints: options.checkpoints ?? new Map()
+      })
     })
   )
   return settled
@@ -61,4 +66,6 @@ export const checkpointsAfter = (settled: ReadonlyArray<Settlement>): ReadonlyMa
 
 /** `step:status` of each checkpoint, with the disposition where the item ended. */
 export const pathOf = (settled: ReadonlyArray<Settlement>): ReadonlyArray<string> =>
-  settled.flatMap(({ checkpoints }) => checkpoints.map(({ step, status, disposition }) => `${step}:${status}${disposition === null ? "" : `=${disposition}`}`))
+  settled.flatMap(({ checkpoints }) =>
+    checkpoints.map(({ step, status, disposition }) => `${step}:${status}${disposition === null ? "" : `=${disposition}`}`)
+  )

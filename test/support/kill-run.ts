@@ -63,7 +63,11 @@ export interface KilledRun {
   readonly run: string
   readonly last: Ended
   /** Kills that hit a live process. */
-  readonly kills: ReadonlyArray<{ readonly point: KillPoint; readonly durable: Durable; /** Log lines written by then. */ readonly lines: number }>
+  readonly kills: ReadonlyArray<{
+    readonly point: KillPoint
+    readonly durable: Durable
+    /** Log lines written by then. */ readonly lines: number
+  }>
 }
 
 export interface KillOptions {
@@ -88,7 +92,11 @@ export const killAndResume = async (options: KillOptions): Promise<KilledRun> =>
     const last = await command.ended
     if (last.signal === "SIGKILL") {
       const name = runNames(state).at(-1)
-      kills.push({ point: point ?? { phase: "work", lines: 0, ms: 0 }, durable: await readDurable(state, name), lines: linesOf(log).length })
+      kills.push({
+        point: point ?? { phase: "work", lines: 0, ms: 0 },
+        durable: await readDurable(state, name),
+        lines: linesOf(log).length
+      })
       continue
     }
     return { run: String(lastJson(last)["run"]), last, kills }
@@ -156,7 +164,9 @@ const readCopies = async (copies: string): Promise<Omit<Durable, "promised">> =>
   if (!tables.includes("run") || (await files.rows("from state.run")).length === 0) return { isBegun: false, calls: new Set(), finished: 0 }
   const calls = await files.rows(`select model || ' ' || (body->>'$.n') || ' ' || attempt as call
     from state.attempts join state.variants using (variant) join payload.items using (seq)`)
-  const finished = await files.rows("select count(*) as items from (select seq from state.checkpoints where disposition is not null group by seq having count(*) = 2)")
+  const finished = await files.rows(
+    "select count(*) as items from (select seq from state.checkpoints where disposition is not null group by seq having count(*) = 2)"
+  )
   return { isBegun: true, calls: new Set(calls.map((row) => String(row["call"]))), finished: Number(finished[0]?.["items"]) }
 }
 

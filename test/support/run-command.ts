@@ -37,7 +37,11 @@ export interface RunningCommand {
 export const startRuntime = (args: ReadonlyArray<string>, options: CommandOptions = {}): RunningCommand => {
   const { cwd = repo, env = {}, timeoutMs = 60_000 } = options
   const began = performance.now()
-  const child = spawn(process.execPath, [join(repo, "bin/runtime.js"), ...args], { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(process.execPath, [join(repo, "bin/runtime.js"), ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
   let stdout = ""
   let stderr = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
@@ -50,7 +54,13 @@ export const startRuntime = (args: ReadonlyArray<string>, options: CommandOption
   const ended = once(child, "close").then(([code, signal]) => {
     clearTimeout(timer)
     if (isLate) throw new Error(`runtime ${args.join(" ")} did not end within ${timeoutMs} ms.\n${stdout}\n${stderr}`)
-    return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout, stderr, seconds: (performance.now() - began) / 1_000 }
+    return {
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      stdout,
+      stderr,
+      seconds: (performance.now() - began) / 1_000
+    }
   })
   // Whoever never asks how it ended must not crash the test process.
   ended.catch(() => undefined)
@@ -79,7 +89,10 @@ export const lastJson = ({ stdout, stderr, code }: Ended): Record<string, unknow
 }
 
 /** A folder that goes with the scope of `using`, with the repo's packages in reach of the modules in it. */
-export const tempFolder = (): { readonly path: string; readonly write: (name: string, content: string | Uint8Array) => string } & Disposable => {
+export const tempFolder = (): {
+  readonly path: string
+  readonly write: (name: string, content: string | Uint8Array) => string
+} & Disposable => {
   const path = mkdtempSync(join(tmpdir(), "nightshift-fault-"))
   symlinkSync(join(repo, "node_modules"), join(path, "node_modules"))
   return {
@@ -122,7 +135,8 @@ export const openFiles = async (files: Readonly<Record<string, string>>, mode: "
   return {
     run: async (statement: string): Promise<void> => void (await connection.run(statement)),
     /** Rows with plain values: bigints within 2^53 as numbers. */
-    rows: async (query: string): Promise<ReadonlyArray<Row>> => (await (await connection.runAndReadAll(query)).getRowObjectsJson()).map(plainRow),
+    rows: async (query: string): Promise<ReadonlyArray<Row>> =>
+      (await (await connection.runAndReadAll(query)).getRowObjectsJson()).map(plainRow),
     [Symbol.dispose]: () => {
       connection.closeSync()
       instance.closeSync()
@@ -133,7 +147,10 @@ export const openFiles = async (files: Readonly<Record<string, string>>, mode: "
 export type OpenFiles = Awaited<ReturnType<typeof openFiles>>
 
 /** DuckDB gives BIGINT as text in JSON. */
-const plainRow = (row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === "string" && /^-?\d{1,15}$/.test(value) ? Number(value) : value]))
+const plainRow = (row: Row): Row =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, typeof value === "string" && /^-?\d{1,15}$/.test(value) ? Number(value) : value])
+  )
 
 /** The two files of a run. */
 export const runFiles = (state: string, run: string) => ({

@@ -11,7 +11,9 @@ export const filesUnder = (folder: string): ReadonlyArray<string> =>
 
 /** Names of what a clean end must not leave: notes, parts, staging, sockets, whatever begins with a dot. */
 export const leftUnder = (folder: string): ReadonlyArray<string> =>
-  filesUnder(folder).filter((file) => /(^|\/)(\.|holder\.json|progress\.json|cancel$|temp(\/|$)|staging)|\.(part|new|tmp|sock|wal)(\.|$)/.test(file))
+  filesUnder(folder).filter((file) =>
+    /(^|\/)(\.|holder\.json|progress\.json|cancel$|temp(\/|$)|staging)|\.(part|new|tmp|sock|wal)(\.|$)/.test(file)
+  )
 
 /** Pids of live processes that have this pair in their environment: a run's process and all that it started. Linux only. */
 export const processesWith = (name: string, value: string): ReadonlyArray<number> =>

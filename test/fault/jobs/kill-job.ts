@@ -7,7 +7,27 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 import { Schema } from "effect"
 import {
-  aggregate, count, countBy, deadLetter, flag, infer, job, join, jsonl, local, mean, partition, report, retry, review, sum, system, usd, user, validate, when
+  aggregate,
+  count,
+  countBy,
+  deadLetter,
+  flag,
+  infer,
+  job,
+  join,
+  jsonl,
+  local,
+  mean,
+  partition,
+  report,
+  retry,
+  review,
+  sum,
+  system,
+  usd,
+  user,
+  validate,
+  when
 } from "nightshift"
 
 const input = process.env["FAULT_INPUT"] ?? "items.jsonl"
@@ -18,19 +38,28 @@ process.on("exit", () => closeSync(log))
 /** One `write` of one short line: appended whole or not at all. */
 const note = (...words: ReadonlyArray<string | number>): void => void writeSync(log, `${words.join(" ")}\n`)
 
-const Item = Schema.Struct({ id: Schema.NonEmptyString, kind: Schema.Literals(["letter", "form", "note"]), text: Schema.String, n: Schema.Int })
+const Item = Schema.Struct({
+  id: Schema.NonEmptyString,
+  kind: Schema.Literals(["letter", "form", "note"]),
+  text: Schema.String,
+  n: Schema.Int
+})
 const Label = Schema.Struct({ label: Schema.Literals(["long", "short"]), score: Schema.Finite, n: Schema.Int })
 const Mood = Schema.Struct({ mood: Schema.Literals(["calm", "angry"]) })
 const Reply = Schema.Struct({ reply: Schema.NonEmptyString })
 
 /** Answers after a few milliseconds, in an order that has nothing to do with the items'. */
 const model = (step: string, answer: (n: number, attempt: number, data: ReadonlyArray<unknown>) => unknown) =>
-  local(step, async ({ data, attempt }) => {
-    const n = Number(data[0])
-    note("call", step, n, attempt)
-    await sleep(1 + ((n * 7919) % 4))
-    return answer(n, attempt, data)
-  }, { version: "1" })
+  local(
+    step,
+    async ({ data, attempt }) => {
+      const n = Number(data[0])
+      note("call", step, n, attempt)
+      await sleep(1 + ((n * 7919) % 4))
+      return answer(n, attempt, data)
+    },
+    { version: "1" }
+  )
 
 const items = jsonl(() => input, {
   schema: Item,
@@ -46,7 +75,11 @@ const cheap = model("cheap", (n, attempt) => {
   if (n % 100 === 9) throw new Error("this model never knows")
   return { label: n % 3 === 0 ? "long" : "short", score: (n % 10) / 10, n }
 })
-const strong = model("strong", (n, attempt) => ({ label: n % 2 === 0 ? "long" : "short", score: n % 13 === 0 && attempt === 1 ? 0.1 : 0.95, n: n % 29 === 0 ? -1 : n }))
+const strong = model("strong", (n, attempt) => ({
+  label: n % 2 === 0 ? "long" : "short",
+  score: n % 13 === 0 && attempt === 1 ? 0.1 : 0.95,
+  n: n % 29 === 0 ? -1 : n
+}))
 
 const triage = infer(byKind, {
   model: [cheap, strong],
@@ -57,22 +90,31 @@ const triage = infer(byKind, {
 })
 const checked = validate(triage, {
   known: { pass: ({ item }) => item.n % 97 !== 0, orElse: deadLetter },
-  again: { pass: ({ output, attempt }) => output.score !== 0.5 || attempt >= 1 + (output.n % 4), orElse: retry({ attemptsMax: 3, feedback: "Look again" }) },
+  again: {
+    pass: ({ output, attempt }) => output.score !== 0.5 || attempt >= 1 + (output.n % 4),
+    orElse: retry({ attemptsMax: 3, feedback: "Look again" })
+  },
   steady: { pass: async ({ output }) => output.score !== 0.1, orElse: retry({ attemptsMax: 2 }) },
   sure: { pass: ({ output }) => output.n >= 0, orElse: review },
   tidy: { pass: ({ item }) => item.n % 11 !== 0, orElse: flag }
 })
-const mood = infer(when(byKind, ({ n }) => n % 4 !== 0), {
-  model: model("moody", (n) => ({ mood: n % 5 === 0 ? "angry" : "calm" })),
-  output: Mood,
-  prompt: ({ n }) => [user`${n}: how is the mood?`]
-})
+const mood = infer(
+  when(byKind, ({ n }) => n % 4 !== 0),
+  {
+    model: model("moody", (n) => ({ mood: n % 5 === 0 ? "angry" : "calm" })),
+    output: Mood,
+    prompt: ({ n }) => [user`${n}: how is the mood?`]
+  }
+)
 const both = join({ checked, mood })
-const replies = infer(when(checked, ({ output }) => output.label === "short"), {
-  model: model("writer", (n, _, data) => ({ reply: `${n} ${String(data[1])}` })),
-  output: Reply,
-  prompt: ({ item, output }) => [user`${item.n} is ${output.label}`]
-})
+const replies = infer(
+  when(checked, ({ output }) => output.label === "short"),
+  {
+    model: model("writer", (n, _, data) => ({ reply: `${n} ${String(data[1])}` })),
+    output: Reply,
+    prompt: ({ item, output }) => [user`${item.n} is ${output.label}`]
+  }
+)
 const polite = validate(replies, { brief: { pass: ({ output }) => output.reply.length < 60, orElse: flag } })
 
 const mix = aggregate(both, {
@@ -86,8 +128,13 @@ const mix = aggregate(both, {
   })
 })
 const labels = aggregate(checked, (db) =>
-  db.selectFrom("rows").innerJoin("items", "items.item_key", "rows.item_key").select(["label", "kind", db.fn.countAll<number>().as("found"), db.fn.sum<number>("score").as("score")])
-    .groupBy(["label", "kind"]).orderBy("label").orderBy("kind")
+  db
+    .selectFrom("rows")
+    .innerJoin("items", "items.item_key", "rows.item_key")
+    .select(["label", "kind", db.fn.countAll<number>().as("found"), db.fn.sum<number>("score").as("score")])
+    .groupBy(["label", "kind"])
+    .orderBy("label")
+    .orderBy("kind")
 )
 const said = report(mix, ({ total, byLabel, n }) => {
   note("report")
@@ -96,6 +143,10 @@ const said = report(mix, ({ total, byLabel, n }) => {
 const table = report(labels, (rows) => rows.map(({ label, kind, found }) => `${kind} ${label}: ${found}`).join("\n"))
 
 export default job("fault", {
-  owner: "test", purpose: "Be killed", classification: "public", consumers: ["nobody"], budget: usd(1),
+  owner: "test",
+  purpose: "Be killed",
+  classification: "public",
+  consumers: ["nobody"],
+  budget: usd(1),
   steps: { items, byKind, triage, checked, mood, both, replies, polite, mix, labels, said, table }
 })

@@ -20,25 +20,44 @@ const rows = (): ReadonlyArray<typeof Item.Encoded> =>
     .split("\n")
     .map((line) => JSON.parse(line) as typeof Item.Encoded)
 
-const items = stream(() => Stream.fromIterable(rows()).pipe(Stream.rechunk(1), Stream.tap(({ n }) => {
-  note("row", n, Date.now())
-  return slow === "manifest" ? Effect.sleep(10) : Effect.void
-})), { schema: Item, key: ({ id }) => id })
+const items = stream(
+  () =>
+    Stream.fromIterable(rows()).pipe(
+      Stream.rechunk(1),
+      Stream.tap(({ n }) => {
+        note("row", n, Date.now())
+        return slow === "manifest" ? Effect.sleep(10) : Effect.void
+      })
+    ),
+  { schema: Item, key: ({ id }) => id }
+)
 
 const latencyMs = slow === "crawl" ? 2_000 : slow === "work" || slow === "stuck" ? 150 : 1
 const labelOf = (n: number) => ({ label: n % 2 === 0 ? "even" : "odd" })
-const promised = local("model", async ({ data }) => {
-  const n = Number(data[0])
-  note("call", n, Date.now())
-  if (slow === "stuck" && n % 50 === 3) await new Promise(() => undefined)
-  await sleep(latencyMs)
-  return labelOf(n)
-}, { version: "1" })
-const effectful = local("model", ({ data }) => {
-  const n = Number(data[0])
-  note("call", n, Date.now())
-  return Effect.sleep(150).pipe(Effect.as(labelOf(n)), Effect.onInterrupt(() => Effect.sync(() => note("stopped", n))), Effect.tap(() => Effect.sync(() => note("answered", n))))
-}, { version: "1" })
+const promised = local(
+  "model",
+  async ({ data }) => {
+    const n = Number(data[0])
+    note("call", n, Date.now())
+    if (slow === "stuck" && n % 50 === 3) await new Promise(() => undefined)
+    await sleep(latencyMs)
+    return labelOf(n)
+  },
+  { version: "1" }
+)
+const effectful = local(
+  "model",
+  ({ data }) => {
+    const n = Number(data[0])
+    note("call", n, Date.now())
+    return Effect.sleep(150).pipe(
+      Effect.as(labelOf(n)),
+      Effect.onInterrupt(() => Effect.sync(() => note("stopped", n))),
+      Effect.tap(() => Effect.sync(() => note("answered", n)))
+    )
+  },
+  { version: "1" }
+)
 
 const labels = infer(partition(items), { model: slow === "effect" ? effectful : promised, output: Label, prompt: ({ n }) => [user`${n}`] })
 const total = aggregate(labels, { total: count })
@@ -48,4 +67,10 @@ const said = report(total, async (values) => {
   return `${values.total} items`
 })
 
-export default job("slow", { owner: "test", purpose: "Be stopped", classification: "public", budget: usd(1), steps: { items, labels, total, said } })
+export default job("slow", {
+  owner: "test",
+  purpose: "Be stopped",
+  classification: "public",
+  budget: usd(1),
+  steps: { items, labels, total, said }
+})

@@ -14,7 +14,11 @@ const planWith = (within: string | null) =>
       budget: usd(1),
       ...(within === null ? {} : { schedule: cron("0 1 * * *", { timeZone: "UTC", within: within as "1 hour" }) }),
       steps: {
-        labels: infer(partition(jsonl("x", { schema: Item, key: ({ id }) => id })), { model: local("m", () => ({})), prompt: () => [user`x`], output: Item })
+        labels: infer(partition(jsonl("x", { schema: Item, key: ({ id }) => id })), {
+          model: local("m", () => ({})),
+          prompt: () => [user`x`],
+          output: Item
+        })
       }
     })
   )
@@ -35,7 +39,10 @@ describe("minimum workers", () => {
 
   it("throughput is measured before it is declared, and declared before it is assumed", () => {
     const declared = local("a", () => ({}), { itemsPerMinute: 30 })
-    expect(throughputOf([declared, local("b", () => ({}), { itemsPerMinute: 10 })], null)).toEqual({ itemsPerMinute: 10, source: "declared" })
+    expect(throughputOf([declared, local("b", () => ({}), { itemsPerMinute: 10 })], null)).toEqual({
+      itemsPerMinute: 10,
+      source: "declared"
+    })
     expect(throughputOf([declared], 99)).toEqual({ itemsPerMinute: 99, source: "measured" })
     expect(throughputOf([local("c", () => ({}))], null).source).toBe("assumed")
   })

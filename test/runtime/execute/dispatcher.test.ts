@@ -6,7 +6,15 @@ import { describe, expect, it } from "vitest"
 import { Dispatcher, type Lease } from "../../../runtime/execute/dispatcher.ts"
 
 const partitions = (count: number) =>
-  Array.from({ length: count }, (_, partition) => ({ partition, label: null, firstSeq: partition, lastSeq: partition, items: 1, weight: 1, isDone: false }))
+  Array.from({ length: count }, (_, partition) => ({
+    partition,
+    label: null,
+    firstSeq: partition,
+    lastSeq: partition,
+    items: 1,
+    weight: 1,
+    isDone: false
+  }))
 const run = <A, E>(effect: Effect.Effect<A, E, Dispatcher>) => Effect.runPromise(Effect.scoped(Effect.provide(effect, Dispatcher.local)))
 
 describe("the local dispatcher", () => {
@@ -28,7 +36,9 @@ describe("the local dispatcher", () => {
         )
       })
     )
-    expect(leases.map(({ partition }) => partition.partition).toSorted((a, b) => a - b)).toEqual(partitions(20).map(({ partition }) => partition))
+    expect(leases.map(({ partition }) => partition.partition).toSorted((a, b) => a - b)).toEqual(
+      partitions(20).map(({ partition }) => partition)
+    )
     expect(most).toBe(3)
   })
 
@@ -55,7 +65,11 @@ describe("the local dispatcher", () => {
       Effect.gen(function* () {
         const dispatcher = yield* Dispatcher
         yield* dispatcher.submit("r", partitions(5))
-        return yield* Effect.result(dispatcher.work(2, ({ partition }) => (partition.partition === 1 ? Effect.fail("broken") : Effect.tap(Effect.never, () => Effect.sync(() => finished++)))))
+        return yield* Effect.result(
+          dispatcher.work(2, ({ partition }) =>
+            partition.partition === 1 ? Effect.fail("broken") : Effect.tap(Effect.never, () => Effect.sync(() => finished++))
+          )
+        )
       })
     )
     expect(failed).toMatchObject({ _tag: "Failure", failure: "broken" })
@@ -71,7 +85,11 @@ describe("the local dispatcher", () => {
         yield* dispatcher.submit("r", partitions(4))
         let running = 0
         const fiber = yield* Effect.forkChild(
-          dispatcher.work(4, () => Effect.andThen(++running === 4 ? Deferred.succeed(started, undefined) : Effect.void, Effect.never).pipe(Effect.onInterrupt(() => Effect.sync(() => interrupted++))))
+          dispatcher.work(4, () =>
+            Effect.andThen(++running === 4 ? Deferred.succeed(started, undefined) : Effect.void, Effect.never).pipe(
+              Effect.onInterrupt(() => Effect.sync(() => interrupted++))
+            )
+          )
         )
         yield* Deferred.await(started)
         yield* Fiber.interrupt(fiber)

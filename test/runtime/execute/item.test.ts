@@ -2,7 +2,26 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 
-import { aggregate, count, deadLetter, flag, infer, job, join, jsonl, local, partition, retry, review, system, usd, user, validate, when, type ModelRequest } from "../../../dsl/index.ts"
+import {
+  aggregate,
+  count,
+  deadLetter,
+  flag,
+  infer,
+  job,
+  join,
+  jsonl,
+  local,
+  partition,
+  retry,
+  review,
+  system,
+  usd,
+  user,
+  validate,
+  when,
+  type ModelRequest
+} from "../../../dsl/index.ts"
 import { checkpointsAfter, pathOf, runItem } from "../../support/item-run.ts"
 
 const Item = Schema.Struct({ id: Schema.String, text: Schema.String })
@@ -30,7 +49,11 @@ describe("one model", () => {
     const labels = infer(parts, { model: always("a"), prompt, output: Label, confidence: ({ score }) => score })
     const settled = await runItem({ job: only({ labels }), item })
     expect(pathOf(settled)).toEqual(["labels:answered=delivered"])
-    expect(settled.at(-1)).toMatchObject({ finished: "delivered", attempts: [{ attempt: 1, outcome: "answered", confidence: 0.9 }], answers: [{ output: '{"label":"a","score":0.9}' }] })
+    expect(settled.at(-1)).toMatchObject({
+      finished: "delivered",
+      attempts: [{ attempt: 1, outcome: "answered", confidence: 0.9 }],
+      answers: [{ output: '{"label":"a","score":0.9}' }]
+    })
   })
 
   it("an answer that never fits the schema is asked for four times, paid four times, and dead-lettered with the raw answer", async () => {
@@ -45,7 +68,10 @@ describe("one model", () => {
   it("a model that throws once and then answers delivers on the second attempt", async () => {
     const { model } = scripted(new Error("busy"), { label: "b", score: 1 })
     const settled = await runItem({ job: only({ labels: infer(parts, { model, prompt, output: Label }) }), item })
-    expect(settled.at(-1)?.attempts.map(({ attempt, outcome }) => [attempt, outcome])).toEqual([[1, "model-failed"], [2, "answered"]])
+    expect(settled.at(-1)?.attempts.map(({ attempt, outcome }) => [attempt, outcome])).toEqual([
+      [1, "model-failed"],
+      [2, "answered"]
+    ])
   })
 
   it("[case 32] NaN in a model's JSON text is no answer", async () => {
@@ -55,9 +81,19 @@ describe("one model", () => {
   })
 
   it("a prompt that throws is the item's fault, not the run's", async () => {
-    const labels = infer(parts, { model: always("a"), prompt: (): ReturnType<typeof prompt> => { throw new Error("no text") }, output: Label })
+    const labels = infer(parts, {
+      model: always("a"),
+      prompt: (): ReturnType<typeof prompt> => {
+        throw new Error("no text")
+      },
+      output: Label
+    })
     const settled = await runItem({ job: only({ labels }), item })
-    expect(settled.at(-1)).toMatchObject({ finished: "dead", stops: [{ code: "prompt-failed" }], problems: [{ message: expect.stringContaining("no text") }] })
+    expect(settled.at(-1)).toMatchObject({
+      finished: "dead",
+      stops: [{ code: "prompt-failed" }],
+      problems: [{ message: expect.stringContaining("no text") }]
+    })
   })
 
   it("a confidence outside 0 to 1 is refused, with the number in the message", async () => {
@@ -69,7 +105,12 @@ describe("one model", () => {
   it("[PAR-2] a partition's label gives its own model and prompt", async () => {
     const { model, seen } = scripted({ label: "b", score: 1 })
     const byText = partition(items, { by: ({ text }): "hello" | "other" => (text === "hello" ? "hello" : "other") })
-    const labels = infer(byText, { model: always("a"), prompt, output: Label, overrides: { hello: { model, prompt: () => [user`special`] } } })
+    const labels = infer(byText, {
+      model: always("a"),
+      prompt,
+      output: Label,
+      overrides: { hello: { model, prompt: () => [user`special`] } }
+    })
     const settled = await runItem({ job: only({ labels }), item, label: "hello" })
     expect(settled.at(-1)?.answers[0]?.variant.model).toBe("scripted")
     expect(seen[0]?.messages[0]?.text).toBe("special")
@@ -80,11 +121,23 @@ describe("one model", () => {
 
 describe("cascade", () => {
   const cascade = (first: number) =>
-    infer(parts, { model: [local("cheap", () => ({ label: "a", score: first })), local("good", () => ({ label: "b", score: 0.99 }))], accept: ({ output }) => output.score > 0.8, prompt, output: Label })
+    infer(parts, {
+      model: [local("cheap", () => ({ label: "a", score: first })), local("good", () => ({ label: "b", score: 0.99 }))],
+      accept: ({ output }) => output.score > 0.8,
+      prompt,
+      output: Label
+    })
 
   it("[EXE-10] the second model sees only what the first was not sure of, and each model has its checkpoint", async () => {
-    expect(pathOf(await runItem({ job: only({ labels: cascade(0.9) }), item }))).toEqual(["labels_1_cheap:answered", "labels:answered=delivered"])
-    expect(pathOf(await runItem({ job: only({ labels: cascade(0.1) }), item }))).toEqual(["labels_1_cheap:deferred", "labels_2_good:answered", "labels:answered=delivered"])
+    expect(pathOf(await runItem({ job: only({ labels: cascade(0.9) }), item }))).toEqual([
+      "labels_1_cheap:answered",
+      "labels:answered=delivered"
+    ])
+    expect(pathOf(await runItem({ job: only({ labels: cascade(0.1) }), item }))).toEqual([
+      "labels_1_cheap:deferred",
+      "labels_2_good:answered",
+      "labels:answered=delivered"
+    ])
   })
 
   it("the first model's answer is settled before the second is called", async () => {
@@ -97,9 +150,16 @@ describe("rules", () => {
   const labels = infer(parts, { model: always("a", 0.4), prompt, output: Label })
 
   it("[VAL-3] an advisory rule flags and lets through; a required one stops with its name", async () => {
-    const checked = validate(labels, { nice: { pass: () => false, orElse: flag }, sure: { pass: ({ output }) => output.score > 0.5, orElse: deadLetter } })
+    const checked = validate(labels, {
+      nice: { pass: () => false, orElse: flag },
+      sure: { pass: ({ output }) => output.score > 0.5, orElse: deadLetter }
+    })
     const settled = await runItem({ job: only({ checked }), item })
-    expect(settled.at(-1)).toMatchObject({ finished: "dead", flags: [{ step: "checked", rule: "nice" }], stops: [{ kind: "dead", rule: "sure", code: "rule" }] })
+    expect(settled.at(-1)).toMatchObject({
+      finished: "dead",
+      flags: [{ step: "checked", rule: "nice" }],
+      stops: [{ kind: "dead", rule: "sure", code: "rule" }]
+    })
     expect(pathOf(settled)).toEqual(["checked_infer:answered", "checked:dead=dead"])
   })
 
@@ -109,15 +169,28 @@ describe("rules", () => {
   })
 
   it("a rule that throws stops the item: it has not said yes", async () => {
-    const checked = validate(labels, { broken: { pass: () => { throw new Error("regex") }, orElse: flag } })
+    const checked = validate(labels, {
+      broken: {
+        pass: () => {
+          throw new Error("regex")
+        },
+        orElse: flag
+      }
+    })
     const settled = await runItem({ job: only({ labels, checked }), item })
-    expect(settled.at(-1)).toMatchObject({ finished: "dead", stops: [{ code: "rule-failed", rule: "broken" }], problems: [{ message: expect.stringContaining("regex") }] })
+    expect(settled.at(-1)).toMatchObject({
+      finished: "dead",
+      stops: [{ code: "rule-failed", rule: "broken" }],
+      problems: [{ message: expect.stringContaining("regex") }]
+    })
   })
 
   it("[case 38] a retry shows the model its answer and why, all calls are counted, and the repair prompt doesn't pile up", async () => {
     const { model, seen } = scripted({ label: "a", score: 0.1 }, { label: "a", score: 0.2 }, { label: "b", score: 0.9 })
     const asked = infer(parts, { model, prompt, output: Label })
-    const checked = validate(asked, { sure: { pass: ({ output }) => output.score > 0.5, orElse: retry({ attemptsMax: 3, feedback: "be sure" }) } })
+    const checked = validate(asked, {
+      sure: { pass: ({ output }) => output.score > 0.5, orElse: retry({ attemptsMax: 3, feedback: "be sure" }) }
+    })
     const settled = await runItem({ job: only({ asked, checked }), item })
     expect(pathOf(settled)).toEqual(["asked:answered", "checked:passed=delivered"])
     expect(settled.flatMap(({ attempts }) => attempts.map(({ attempt }) => attempt))).toEqual([1, 2, 3])
@@ -144,7 +217,11 @@ describe("DAG", () => {
   it("[case 18] a join brings branches of one item together, one field a branch", async () => {
     const both = join({ left, right })
     const settled = await runItem({ job: only({ left, right, both }), item })
-    expect(settled.at(-1)?.answers.at(-1)).toMatchObject({ step: "both", output: '{"left":{"label":"a","score":0.9},"right":{"label":"b","score":0.9}}', variant: { model: "always-a+always-b" } })
+    expect(settled.at(-1)?.answers.at(-1)).toMatchObject({
+      step: "both",
+      output: '{"left":{"label":"a","score":0.9},"right":{"label":"b","score":0.9}}',
+      variant: { model: "always-a+always-b" }
+    })
   })
 
   it("[case 18] an item that one branch lost is lost at the join, and at no other item's place", async () => {
@@ -163,13 +240,25 @@ describe("DAG", () => {
 
   it("a `when` before an infer saves its call", async () => {
     const { model, seen } = scripted({ label: "a", score: 1 })
-    const settled = await runItem({ job: only({ labels: infer(when(parts, ({ text }) => text === "other"), { model, prompt, output: Label }) }), item })
+    const settled = await runItem({
+      job: only({
+        labels: infer(
+          when(parts, ({ text }) => text === "other"),
+          { model, prompt, output: Label }
+        )
+      }),
+      item
+    })
     expect(seen).toHaveLength(0)
     expect(pathOf(settled)).toEqual(["labels:skipped=skipped"])
   })
 
   it("callbacks may be async or Effects", async () => {
-    const asked = infer(parts, { model: local("slow", async () => ({ label: "a", score: 1 })), prompt: async (row) => prompt(row), output: Label })
+    const asked = infer(parts, {
+      model: local("slow", async () => ({ label: "a", score: 1 })),
+      prompt: async (row) => prompt(row),
+      output: Label
+    })
     const checked = validate(asked, { yes: { pass: () => Effect.succeed(true), orElse: deadLetter } })
     expect(pathOf(await runItem({ job: only({ asked, checked }), item }))).toEqual(["asked:answered", "checked:passed=delivered"])
   })
@@ -180,10 +269,16 @@ describe("resume", () => {
     const cheap = local("cheap", () => ({ label: "a", score: 0.1 }))
     const good = local("good", () => ({ label: "b", score: 0.95 }))
     const first = infer(parts, { model: [cheap, good], accept: ({ output }) => output.score > 0.8, prompt, output: Label })
-    const second = infer(when(first, ({ output }) => output.label === "b"), { model: always("a"), prompt: ({ item: row }) => prompt(row), output: Label })
+    const second = infer(
+      when(first, ({ output }) => output.label === "b"),
+      { model: always("a"), prompt: ({ item: row }) => prompt(row), output: Label }
+    )
     const side = infer(parts, { model: always("b"), prompt, output: Label })
     const both = join({ first, second, side })
-    const checked = validate(both, { fine: { pass: ({ output }) => output.side.label === "b", orElse: deadLetter }, odd: { pass: () => false, orElse: flag } })
+    const checked = validate(both, {
+      fine: { pass: ({ output }) => output.side.label === "b", orElse: deadLetter },
+      odd: { pass: () => false, orElse: flag }
+    })
     const of = only({ first, second, side, checked, total: aggregate(checked, { total: count }) })
     const whole = await runItem({ job: of, item })
     expect(whole.length).toBeGreaterThan(3)

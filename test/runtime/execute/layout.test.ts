@@ -13,7 +13,8 @@ describe("size of partitions", () => {
   })
 
   it("[PAR-3] is smaller where workers would have nothing to do otherwise, but not for a handful of items", () => {
-    const partitions = (items: number) => layOut({ definition: base, itemsPerMinute: 6_000, workers: 8 }, [{ label: "", items, weight: items }]).groups[0]?.partitions
+    const partitions = (items: number) =>
+      layOut({ definition: base, itemsPerMinute: 6_000, workers: 8 }, [{ label: "", items, weight: items }]).groups[0]?.partitions
     expect([partitions(0), partitions(50), partitions(800), partitions(6_046), partitions(1_000_000)]).toEqual([1, 1, 8, 8, 20])
   })
 })
@@ -21,8 +22,18 @@ describe("size of partitions", () => {
 describe("strategies", () => {
   it("[PAR-2] by a field: each value has partitions of its own, and its words stay out of the metadata", () => {
     const definition = { ...base, by: () => "x", itemsMax: 10 }
-    const layout = layOut({ definition, itemsPerMinute: 1, workers: 1 }, [{ label: "pdf", items: 25, weight: 1 }, { label: "word", items: 3, weight: 1 }])
-    expect(layout).toEqual({ spread: "hash", labelsArePublic: false, groups: [{ label: "pdf", partitions: 3 }, { label: "word", partitions: 1 }] })
+    const layout = layOut({ definition, itemsPerMinute: 1, workers: 1 }, [
+      { label: "pdf", items: 25, weight: 1 },
+      { label: "word", items: 3, weight: 1 }
+    ])
+    expect(layout).toEqual({
+      spread: "hash",
+      labelsArePublic: false,
+      groups: [
+        { label: "pdf", partitions: 3 },
+        { label: "word", partitions: 1 }
+      ]
+    })
   })
 
   it("[PAR-2] by size tiers: the first tier that is large enough takes the item, and its name is the author's", () => {
@@ -33,7 +44,9 @@ describe("strategies", () => {
   })
 
   it("[PAR-2] by weight: spread by weight, not by hash; without one, bytes stand for it", () => {
-    expect(layOut({ definition: { ...base, weight: () => 1 }, itemsPerMinute: 1, workers: 1 }, [{ label: "", items: 3, weight: 3 }]).spread).toBe("weight")
+    expect(
+      layOut({ definition: { ...base, weight: () => 1 }, itemsPerMinute: 1, workers: 1 }, [{ label: "", items: 3, weight: 3 }]).spread
+    ).toBe("weight")
     expect(placeOf(base, item, 42)).toEqual({ label: "", weight: 42 })
   })
 

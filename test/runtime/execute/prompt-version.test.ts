@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest"
 import { each, given, system, user } from "../../../dsl/index.ts"
 import { PromptVersions, requestDigest } from "../../../runtime/execute/prompt-version.ts"
 
-const prompt = (text: string, cc: string | null, files: ReadonlyArray<string>) => [system`Sort it.`, user`${text}${given(cc)` (copied to ${(to) => to})`}${each(files)`- ${(file) => file}`}`]
+const prompt = (text: string, cc: string | null, files: ReadonlyArray<string>) => [
+  system`Sort it.`,
+  user`${text}${given(cc)` (copied to ${(to) => to})`}${each(files)`- ${(file) => file}`}`
+]
 
 describe("prompt versions", () => {
   it("[GOV-1] depend on literals and on the callback, never on data", () => {
@@ -17,7 +20,10 @@ describe("prompt versions", () => {
 
   it("[GOV-1] are the same in another process, where literals are other objects", () => {
     const one = new PromptVersions().of(prompt("a", null, []), "source")
-    const again = (text: string) => [system`Sort it.`, user`${text}${given(null as string | null)` (copied to ${(to) => to})`}${each([] as Array<string>)`- ${(file) => file}`}`]
+    const again = (text: string) => [
+      system`Sort it.`,
+      user`${text}${given(null as string | null)` (copied to ${(to) => to})`}${each([] as Array<string>)`- ${(file) => file}`}`
+    ]
     expect(new PromptVersions().of(again("z"), "source")).toEqual(one)
   })
 })
@@ -25,7 +31,12 @@ describe("prompt versions", () => {
 describe("request digests", () => {
   const message = (text: string) => ({ role: "user" as const, text, data: [] })
   it("differ when the text, its division into messages or the parameters differ", () => {
-    const digests = [requestDigest([message("ab")], "p"), requestDigest([message("a"), message("b")], "p"), requestDigest([message("ab")], "q"), requestDigest([{ ...message("ab"), role: "system" }], "p")]
+    const digests = [
+      requestDigest([message("ab")], "p"),
+      requestDigest([message("a"), message("b")], "p"),
+      requestDigest([message("ab")], "q"),
+      requestDigest([{ ...message("ab"), role: "system" }], "p")
+    ]
     expect(new Set(digests).size).toBe(4)
     expect(requestDigest([message("ab")], "p")).toBe(digests[0])
   })
