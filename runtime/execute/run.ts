@@ -138,12 +138,19 @@ const endSession = (
     yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
   }).pipe(
     Effect.catchCause((cause) =>
-      Effect.logWarning(
-        `Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints.`,
-        Cause.pretty(cause)
+      Effect.andThen(
+        Effect.logWarning(
+          `Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints. ${messageOf(cause)}`
+        ),
+        Effect.logDebug(Cause.pretty(cause))
       )
     )
   )
+
+const messageOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}
 
 const statusOf = (exit: Exit.Exit<unknown, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
   if (Exit.isSuccess(exit)) return ["done", null]

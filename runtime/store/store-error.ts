@@ -56,5 +56,12 @@ export const storeError = (path: string, cause: unknown): StoreError => {
   const text = cause instanceof Error ? cause.message : String(cause)
   const reason = patterns.find(([pattern]) => pattern.test(text))?.[1] ?? "query"
   const pid = /PID (\d+)/.exec(text)?.[1]
-  return new StoreError({ reason, path, detail: text.split("\n")[0] ?? "", holderPid: pid === undefined ? null : Number(pid) })
+  // What was being done, where no single file is known: DuckDB often names it.
+  const file = reason === "query" || path.startsWith("/") ? undefined : /file "([^"]+)"/.exec(text)?.[1]
+  return new StoreError({
+    reason,
+    path: file ?? path,
+    detail: text.split("\n")[0] ?? "",
+    holderPid: pid === undefined ? null : Number(pid)
+  })
 }

@@ -107,19 +107,19 @@ export const killAndResume = async (options: KillOptions): Promise<KilledRun> =>
 const killAt = async (command: RunningCommand, { phase, lines, ms }: KillPoint, { log, state }: FaultHome): Promise<void> => {
   const grown = lineCounter(log)
   const known = runNames(state).length
-  let isEnded = false
+  const end = new AbortController()
   void command.ended.then(
-    () => (isEnded = true),
-    () => (isEnded = true)
+    () => end.abort(),
+    () => end.abort()
   )
   const isThere = (): boolean => {
     // A resume begins on a run that is there.
     if (phase === "begin") return known > 0 || runNames(state).length > 0
     return grown() >= lines
   }
-  while (!isEnded && !isThere()) await pause(2)
+  while (!end.signal.aborted && !isThere()) await pause(2)
   await pause(ms)
-  if (!isEnded) command.kill("SIGKILL")
+  if (!end.signal.aborted) command.kill("SIGKILL")
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))
