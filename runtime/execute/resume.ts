@@ -8,7 +8,7 @@ import type { RunStart } from "../store/ledger.ts"
 import { readRunStart } from "../store/read-run-start.ts"
 import type { StateFolder } from "../store/state-folder.ts"
 import { compileJob } from "./compile-job.ts"
-import { PlanChanged, RunClosed, RunNotFound } from "./run-error.ts"
+import { PlanChanged, RunClosed, RunNotBegun, RunNotFound } from "./run-error.ts"
 
 export interface Resumed {
   readonly start: RunStart
@@ -19,9 +19,9 @@ export interface Resumed {
 
 /** The run's beginnings. Fails for a run that isn't there or is done. */
 export const findRun = Effect.fn("Run.find")(function* (folder: StateFolder, run: string) {
-  if (!/^[A-Za-z0-9._-]+$/.test(run) || !existsSync(folder.run(run).state)) return yield* new RunNotFound({ run, state: folder.root })
+  if (!/^[A-Za-z0-9._-]+$/.test(run) || !existsSync(folder.run(run).root)) return yield* new RunNotFound({ run, state: folder.root })
   const found = yield* readRunStart(folder.run(run))
-  if (found === null) return yield* new RunNotFound({ run, state: folder.root })
+  if (found === null) return yield* new RunNotBegun({ run })
   return found
 })
 

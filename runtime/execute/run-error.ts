@@ -26,6 +26,13 @@ export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound"
   }
 }
 
+/** Its process ended between naming the run and its first durable row: no parameter of it is known. */
+export class RunNotBegun extends Schema.TaggedError<RunNotBegun>()("RunNotBegun", { run: Schema.String }) {
+  override get message(): string {
+    return `Run ${this.run} was stopped before it had begun: nothing was read, asked or written, and there is nothing to go on from. Start it again with \`runtime run\`.`
+  }
+}
+
 export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
   run: Schema.String,
   manifest: Schema.Finite,

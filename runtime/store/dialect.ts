@@ -14,7 +14,7 @@ import {
   type TransactionSettings
 } from "kysely"
 
-import { runningQueries, type Interruptible } from "./stop-queries.ts"
+import { RunningQueries } from "./stop-queries.ts"
 
 /** A DuckDB value as plain JavaScript: bigint only beyond 2^53, timestamps as `Date`, decimals and dates as text. */
 export const toPlain = (value: unknown): unknown => {
@@ -76,7 +76,7 @@ class Connection implements DatabaseConnection {
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const { values, types } = bind(parameters)
     // `types` may hold undefined, which means "infer": the declaration leaves that out for arrays.
-    const result = await noted(this.duck, this.#running, this.duck.runAndReadAll(sql, values, types as Array<DuckDb.DuckDBType>))
+    const result = await this.#running.run(this.duck, () => this.duck.runAndReadAll(sql, values, types as Array<DuckDb.DuckDBType>))
     const counts = writes.has(result.statementType) && !/\breturning\b/i.test(sql)
     if (counts) return { rows: [], numAffectedRows: BigInt(result.rowsChanged) }
     return { rows: rowsOf(result.deduplicatedColumnNames(), result.getRows()) }
@@ -84,30 +84,13 @@ class Connection implements DatabaseConnection {
 
   async *streamQuery<R>({ sql, parameters }: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     const { values, types } = bind(parameters)
-    const result = await noted(this.duck, this.#running, this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>))
+    const result = await this.#running.run(this.duck, () => this.duck.stream(sql, values, types as Array<DuckDb.DuckDBType>))
     const names = result.deduplicatedColumnNames()
     for (;;) {
-      const rows = await noted(this.duck, this.#running, result.fetchChunk())
+      const rows = await this.#running.run(this.duck, () => result.fetchChunk())
       if (rows === null || rows.rowCount === 0) return
       yield { rows: rowsOf<R>(names, rows.getRows()) }
     }
-  }
-}
-
-type RunningQueries = Set<Interruptible>
-
-/** Notes what DuckDB works on: among all of a database, and among those of the caller that may stop it. */
-const noted = async <A>(query: Interruptible, all: RunningQueries, work: Promise<A>): Promise<A> => {
-  // A key of its own, for one connection may be noted again before this is done.
-  const key = { interrupt: () => query.interrupt() }
-  const callers = runningQueries.getStore()
-  all.add(key)
-  callers?.add(key)
-  try {
-    return await work
-  } finally {
-    all.delete(key)
-    callers?.delete(key)
   }
 }
 
@@ -128,7 +111,8 @@ class DuckDriver implements Driver {
   async acquireConnection(): Promise<Connection> {
     const idle = this.#idle.pop()
     if (idle !== undefined) return idle
-    const connection = new Connection(await noted({ interrupt: () => undefined }, this.#running, this.#instance.connect()), this.#running)
+    const duck = await this.#running.run({ interrupt: () => undefined }, () => this.#instance.connect())
+    const connection = new Connection(duck, this.#running)
     this.#all.add(connection)
     return connection
   }
@@ -173,11 +157,8 @@ class Introspector implements DatabaseIntrospector {
   }
 }
 
-/**
- * A Kysely dialect over one open DuckDB instance, which stays the caller's to close. `running` holds what DuckDB works on: stop that
- * before the Kysely instance is destroyed.
- */
-export const duckDialect = (instance: DuckDb.DuckDBInstance, running: Set<Interruptible> = new Set()): Dialect => ({
+/** A Kysely dialect over one open DuckDB instance, which stays the caller's to close. Close `running` before the Kysely instance. */
+export const duckDialect = (instance: DuckDb.DuckDBInstance, running: RunningQueries = new RunningQueries()): Dialect => ({
   createAdapter: () => new Adapter(),
   createDriver: () => new DuckDriver(instance, running),
   createQueryCompiler: () => new PostgresQueryCompiler(),

@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import { Kysely, type CompiledQuery } from "kysely"
 
 import { duckDialect } from "./dialect.ts"
-import { runningQueries, stopQueries, type Interruptible } from "./stop-queries.ts"
+import { queriesOfCaller, RunningQueries, stopQueries, type Interruptible } from "./stop-queries.ts"
 import { StoreError, storeError } from "./store-error.ts"
 import { mendWal } from "./wal.ts"
 
@@ -66,12 +66,12 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
   )
   yield* runOn(writer, "setting up DuckDB", ["set TimeZone = 'UTC'", "set checkpoint_threshold = '64MB'"])
   for (const attachment of options.attach) yield* attach(writer, attachment)
-  const running = new Set<Interruptible>()
+  const running = new RunningQueries()
   const db = yield* Effect.acquireRelease(
     Effect.sync(() => new Kysely<Tables>({ dialect: duckDialect(instance, running) })),
     (open) =>
       Effect.andThen(
-        stopQueries(running, () => running.size === 0),
+        running.close,
         Effect.promise(() => open.destroy())
       )
   )
@@ -103,7 +103,7 @@ const settled = <A>(doing: string, query: () => Promise<A>): Effect.Effect<A, St
       isDone = true
       resume(result)
     }
-    void runningQueries
+    void queriesOfCaller
       .run(queries, async () => query())
       .then(
         (value) => end(Effect.succeed(value)),

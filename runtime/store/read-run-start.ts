@@ -1,13 +1,16 @@
 /** Reads what a run began with from its files, while no process works on it. */
+import { existsSync } from "node:fs"
+
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { sql, type Kysely } from "kysely"
 
 import { openDuck, type Duck } from "./duck.ts"
 import type { RunStart } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import type { RunFolder } from "./state-folder.ts"
 import type { RunStatus } from "./state-tables.ts"
-import type { StoreError } from "./store-error.ts"
+import { StoreError } from "./store-error.ts"
 
 const Consumers = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
 
@@ -17,6 +20,8 @@ export const readRunStart = (
 ): Effect.Effect<{ readonly start: RunStart; readonly status: RunStatus } | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
+      // Attached, a file that isn't there would be made, and then look like a run that lost everything.
+      for (const path of [folder.state, folder.payload]) if (!existsSync(path)) return yield* missing(path)
       const duck: Duck<LedgerTables> = yield* openDuck({
         attach: [
           { name: "state", path: folder.state },
@@ -24,6 +29,9 @@ export const readRunStart = (
         ],
         memoryMb: 100
       })
+      const has = yield* duck.use("reading the run", readTables)
+      if (!has.run) return yield* has.items ? broken(folder.state) : Effect.succeed(null)
+      if (!has.params) return yield* broken(folder.payload)
       return yield* duck.use("reading the run", async (db) => {
         const row = await db.selectFrom("state.run").selectAll().executeTakeFirst()
         const params = await db.selectFrom("payload.params").selectAll().executeTakeFirst()
@@ -49,3 +57,17 @@ export const readRunStart = (
       })
     })
   )
+
+const missing = (path: string): StoreError =>
+  new StoreError({ reason: "missing", path, detail: "both files of a run are needed to go on", holderPid: null })
+
+const broken = (path: string): StoreError => new StoreError({ reason: "broken", path, detail: "its rows are gone", holderPid: null })
+
+/** A kill at the very beginning leaves files without tables or rows; once there are items, both files have all of theirs. */
+const readTables = async (db: Kysely<LedgerTables>) => {
+  const { rows } = await sql<{ name: string }>`select database_name || '.' || table_name as name from duckdb_tables()`.execute(db)
+  const names = new Set(rows.map(({ name }) => name))
+  const hasRows = async (table: "state.run" | "payload.params" | "payload.items"): Promise<boolean> =>
+    names.has(table) && (await db.selectFrom(table).selectAll().limit(1).execute()).length > 0
+  return { run: await hasRows("state.run"), params: await hasRows("payload.params"), items: await hasRows("payload.items") }
+}

