@@ -10,6 +10,7 @@ import { callPlain } from "./callback.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
 import { ItemTrace, type ItemPlace } from "./item-trace.ts"
 import { judge } from "./judge.ts"
+import { AnswerUnfit } from "./run-error.ts"
 
 /** An item to work on, decoded, with what earlier sessions left of it. */
 export interface WorkItem extends ItemPlace {
@@ -42,7 +43,7 @@ export interface ItemEnvironment extends AskEnvironment {
 }
 
 /** Takes an item through every step and settles it; never fails because of the item itself. */
-export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError> =>
+export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError | AnswerUnfit> =>
   new ItemRun(environment, item).run()
 
 /** Gives an item up at the start: its body can't be read, so no step can see it. */
@@ -103,7 +104,7 @@ class ItemRun {
   }
 
   /** Most steps of most items are decided at once: only what waits is an Effect. */
-  #step(node: RowNode): Outcome | Effect.Effect<Outcome | "again", StoreError> {
+  #step(node: RowNode): Outcome | Effect.Effect<Outcome | "again", StoreError | AnswerUnfit> {
     const known = this.#outcomes.get(node.name) ?? this.#prior(node)
     if (known !== undefined) return known
     const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
@@ -123,7 +124,7 @@ class ItemRun {
   }
 
   /** What an earlier session decided at this step; undefined if it didn't get there. */
-  #prior(node: RowNode): Outcome | undefined {
+  #prior(node: RowNode): Outcome | Effect.Effect<never, AnswerUnfit> | undefined {
     const prior = this.#item.checkpoints.get(node.name)
     // A join is made again from its branches; its checkpoint stands already.
     if (prior === undefined || (node.kind === "join" && isOnPath(prior))) return undefined
@@ -131,8 +132,15 @@ class ItemRun {
     if (node.kind === "when" || node.kind === "validate")
       return this.#endedBefore(node, this.#outcomes.get(node.reads[0] ?? "") ?? { kind: "item" })
     if (node.kind !== "infer" || prior.output === null) return undefined
-    const output = node.decode(JSON.parse(prior.output))
-    const answer = { key: this.#item.key, item: this.#item.item, output, model: prior.variant?.model ?? "unknown", attempt: prior.attempts }
+    const output = decoded(node, prior.output)
+    if ("misfit" in output) return Effect.fail(new AnswerUnfit({ step: node.name, itemId: this.#item.itemId, detail: output.misfit }))
+    const answer = {
+      key: this.#item.key,
+      item: this.#item.item,
+      output: output.value,
+      model: prior.variant?.model ?? "unknown",
+      attempt: prior.attempts
+    }
     const variant = prior.variant === null ? null : this.#environment.variants.of(prior.variant)
     const modelIndex = Math.max(
       0,
@@ -217,18 +225,10 @@ class ItemRun {
   /** A refused answer as if it had just come; null without one, or where it fits the schema no longer. */
   #askedBefore(node: InferNode, prior: PriorAnswer | undefined): Asked | null {
     if (prior === undefined || prior.variant === null) return null
-    const { attempt, output, variant } = prior
-    try {
-      return {
-        output: node.decode(JSON.parse(output)),
-        json: output,
-        attempt,
-        variant: this.#environment.variants.of(variant),
-        confidence: null
-      }
-    } catch {
-      return null
-    }
+    const { attempt, output: json, variant } = prior
+    const output = decoded(node, json)
+    if ("misfit" in output) return null
+    return { output: output.value, json, attempt, variant: this.#environment.variants.of(variant), confidence: null }
   }
 
   #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {
@@ -304,6 +304,15 @@ class ItemRun {
     const answer = { key: this.#item.key, item: this.#item.item, output, model, attempt: 1 }
     if (!this.#item.checkpoints.has(node.name)) this.#trace.answer({ step: node.name, attempt: 1, variant, output: json, raw: null })
     return this.#pass(node, "passed", { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0 })
+  }
+}
+
+/** A stored answer by the schema that its step has now, which may be another than the one it was stored under. */
+const decoded = (node: InferNode, json: string): { readonly value: unknown } | { readonly misfit: string } => {
+  try {
+    return { value: node.decode(JSON.parse(json)) }
+  } catch (cause) {
+    return { misfit: (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " ") }
   }
 }
 

@@ -65,6 +65,20 @@ export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMi
   }
 }
 
+/** An answer of an earlier session doesn't fit the schema that its step has now: the next steps can't be given it. */
+export class AnswerUnfit extends Schema.TaggedError<AnswerUnfit>()("AnswerUnfit", {
+  step: Schema.String,
+  itemId: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `Step "${this.step}" has another output schema than when the run began, and the answer that item ${this.itemId} has there doesn't fit it: ${this.detail}. ` +
+      "Everything that is done stays. Give the step its old schema and `runtime resume`, or start anew with `runtime run`."
+    )
+  }
+}
+
 /** An aggregate or a report of the job's failed; every item is safe. */
 export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryFailed", {
   run: Schema.String,

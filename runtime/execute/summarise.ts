@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 
 import type { AggregateDefinition } from "../../dsl/index.ts"
 import { Ledger, type LedgerShape, type StepRow } from "../store/ledger.ts"
+import type { StoreError } from "../store/store-error.ts"
 import { callEventually } from "./callback.ts"
 import type { Graph, RowNode } from "./graph.ts"
 import { SummaryFailed } from "./run-error.ts"
@@ -42,7 +43,11 @@ const aggregateValue = Effect.fnUntraced(function* (
   reads: string,
   definition: AggregateDefinition
 ) {
-  if (definition.query !== undefined) return yield* ledger.query(reads, definition.query)
+  if (definition.query !== undefined) {
+    return yield* Effect.mapError(ledger.query(reads, definition.query), (error) =>
+      isOfTheQuery(error) ? new SummaryFailed({ run: options.run, step: name, detail: error.detail }) : error
+    )
+  }
   const folds = Object.entries(definition.reducers ?? {}).map(([value, reducer]) => [value, reducer.start()] as const)
   const decode = decoderOf(options.graph, reads)
   const failed = (cause: unknown): SummaryFailed =>
@@ -70,6 +75,9 @@ const aggregateValue = Effect.fnUntraced(function* (
   )
   return yield* Effect.try({ try: () => Object.fromEntries(folds.map(([value, fold]) => [value, fold.value()])), catch: failed })
 })
+
+/** Rather than of the disk beneath it. A column or table that isn't there counts as missing. */
+const isOfTheQuery = ({ reason }: StoreError): boolean => reason === "query" || reason === "missing"
 
 /** Reads a step's stored output back: an infer's by its schema, a join's branch by branch. */
 const decoderOf = (graph: Graph, step: string): ((json: unknown) => unknown) => {

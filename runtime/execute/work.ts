@@ -8,6 +8,7 @@ import type { StoreError } from "../store/store-error.ts"
 import { slotsPerWorker } from "./capacity.ts"
 import { Dispatcher, type Lease } from "./dispatcher.ts"
 import { abandonItem, processItem, type ItemEnvironment } from "./item.ts"
+import type { AnswerUnfit } from "./run-error.ts"
 
 /** Reads items back from the payload. `fromReference` fails when a referenced file changed since the manifest (PAR-5). */
 export interface ItemSource {
@@ -69,7 +70,7 @@ const workItem = (
   { environment, source }: WorkOptions,
   { partition, worker }: Lease,
   pending: PendingItem
-): Effect.Effect<void, StoreError | InputChanged | SourceError> => {
+): Effect.Effect<void, StoreError | AnswerUnfit | InputChanged | SourceError> => {
   const place = { seq: pending.seq, itemId: pending.itemId, partition: partition.partition, worker }
   const work = (item: unknown) =>
     processItem(

@@ -125,11 +125,8 @@ export class GroupCommit<B extends Batch> {
 
   readonly #nextCommit = Effect.gen({ self: this }, function* () {
     yield* this.#work.until(() => this.#filling.settlements > 0)
-    if (!this.#isDue)
-      yield* Effect.raceFirst(
-        this.#due.until(() => this.#isDue),
-        Effect.sleep(lingerMs)
-      )
+    const isDue = this.#due.until(() => this.#isDue)
+    if (!this.#isDue) yield* Effect.timeoutOption(isDue, lingerMs)
     yield* this.#options.patience.waitOut(this.#commit(this.#nextBatch()))
   })
 

@@ -31,6 +31,7 @@ const sliceItemsMax = 50_000
 const sliceBytesMax = 16_000_000
 /** The first file's items at most; each next may have ten times as many. */
 const firstSliceItems = 1_000
+const releaseMb = 400
 
 /**
  * Writes the outputs of every delivered item at each terminal step, and marks the run released: only then the views show them. Call it
@@ -47,6 +48,8 @@ export const release = Effect.fn("Store.release")(function* (
     db.selectFrom("state.run").select(["item_limit", "released_at"]).executeTakeFirstOrThrow()
   )
   if (item_limit !== null || released_at !== null) return
+  // A Parquet writer holds a slice's outputs several times over, and the work, which needed the memory before, is done.
+  yield* duck.use("making room for the release", (db) => sql.raw(`set memory_limit = '${releaseMb}MB'`).execute(db))
   const terminals = terminalSteps(plan)
   const tables = yield* claimOutputTables(folder, plan, terminals)
   yield* writeOutputViews(folder)

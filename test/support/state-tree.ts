@@ -1,9 +1,9 @@
 /** What stands in a state folder, and who has something of it open. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 /** Every entry under a folder, relative to it, sorted. */
-export const filesUnder = (folder: string): ReadonlyArray<string> =>
+const filesUnder = (folder: string): ReadonlyArray<string> =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
@@ -22,21 +22,6 @@ export const processesWith = (name: string, value: string): ReadonlyArray<number
 const environmentOf = (pid: string): ReadonlyArray<string> => {
   try {
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")
-  } catch {
-    return []
-  }
-}
-
-/** Files that a process has open, by their targets. */
-export const openOf = (pid: number): ReadonlyArray<string> => {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
-      } catch {
-        return []
-      }
-    })
   } catch {
     return []
   }
