@@ -2,12 +2,16 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 
 import type { Plan } from "../../dsl/index.ts"
 import { executeRun, type RunOptions } from "../execute/run.ts"
+import { publishEnd } from "../execute/tell-end.ts"
 import { writeReport } from "../execute/write-report.ts"
 import { recordRun, type RunIndexRow } from "../store/control.ts"
+import type { RunStart } from "../store/ledger.ts"
 import { readRunStatus } from "../store/read-run-status.ts"
+import type { StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { writeThroughput } from "../store/throughput.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
@@ -24,6 +28,19 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   yield* executeRun({ ...options, onProgress }).pipe(
     Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause)))
   )
+  return yield* outcomeOf(folder, start, plan, row)
+}, Effect.scoped)
+
+/** For a run that is closed, and whose process died before it had told so. */
+export const endToOutcome = Effect.fn("Cli.endToOutcome")(function* (folder: StateFolder, start: RunStart, command: string) {
+  // Written by `compile`, in this state's own format.
+  const plan = (yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))(start.plan)) as Plan
+  yield* publishEnd(folder, { run: start.run, plan, command })
+  return yield* outcomeOf(folder, start, plan, indexRow({ start }, new Date(yield* Clock.currentTimeMillis)))
+})
+
+/** Of a closed run: writes its report, tells the index, and says what it came to. */
+const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunStart, plan: Plan, row: RunIndexRow) {
   const { report, path } = yield* writeReport(folder, start.run, plan)
   const { dispositions, manifest, seconds } = report
   yield* recordRun(folder, {
@@ -54,7 +71,7 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   }
   const isOpen = dispositions.dead + dispositions.review > 0
   return { json, text: textOf(json, report.reports, plan), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
-}, Effect.scoped)
+})
 
 /** A run that stopped short: the index learns of it, and whoever stopped it is told how to go on. */
 const noteStop = (
@@ -86,7 +103,7 @@ const perWorkerMinute = (partitions: ReadonlyArray<{ readonly items: number; rea
   return total === 0 ? null : (timed.reduce((sum, { items }) => sum + items, 0) / total) * 60
 }
 
-const indexRow = ({ start }: Omit<RunOptions, "onProgress">, startedAt: Date): RunIndexRow => ({
+const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date): RunIndexRow => ({
   run: start.run,
   job: start.job,
   job_module: start.jobModule,

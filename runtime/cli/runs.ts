@@ -20,11 +20,13 @@ export const runs = verb(
     const indexed = yield* listRuns(folder, limit)
     // The index is told of a run's end by the run itself, so of one that crashed it only knows the start: the run's own file is asked.
     const rows = yield* Effect.forEach(indexed, (row) =>
-      row.status === "done"
-        ? Effect.succeed(row)
-        : Effect.map(readRunStatus(folder.run(row.run), row.run), (now) =>
-            now === null ? row : { ...row, ...now.dispositions, status: now.status, manifest: now.manifest }
-          )
+      Effect.map(row.status === "done" ? Effect.succeed(null) : readRunStatus(folder.run(row.run), row.run), (now) => ({
+        ...row,
+        ...now?.dispositions,
+        manifest: now === null ? row.manifest : now.manifest,
+        // Killed before its own file was there, a run has nobody else to say so.
+        status: now?.status ?? (row.status === "running" ? "crashed" : row.status)
+      }))
     )
     const json = rows.map((row) => ({
       run: row.run,

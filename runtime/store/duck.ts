@@ -3,6 +3,7 @@ import { existsSync } from "node:fs"
 
 import * as DuckDb from "@duckdb/node-api"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Kysely, type CompiledQuery } from "kysely"
 
@@ -22,8 +23,10 @@ export interface DuckOptions {
   readonly attach: ReadonlyArray<Attachment>
   /** Where DuckDB may spill; removed by the owner of the folder. Default: nowhere. */
   readonly tempDirectory?: string
-  /** In MB; default 400. */
+  /** In MB; default 200. */
   readonly memoryMb?: number
+  /** Whether to wait two seconds for a file that another process holds: a command that only looks at a run lets go of it by then. */
+  readonly outwaitsLookers?: boolean
 }
 
 /** An open DuckDB instance with its attached files. All of it closes with the scope. */
@@ -65,7 +68,12 @@ export const openDuck = Effect.fn("Duck.open")(function* <Tables>(
     (open) => Effect.sync(() => open.closeSync())
   )
   yield* runOn(writer, "setting up DuckDB", ["set TimeZone = 'UTC'", "set checkpoint_threshold = '64MB'"])
-  for (const attachment of options.attach) yield* attach(writer, attachment)
+  for (const attachment of options.attach) {
+    const attached = attach(writer, attachment)
+    yield* options.outwaitsLookers === true
+      ? Effect.retry(attached, { while: isHeld, schedule: Schedule.spaced("200 millis"), times: 10 })
+      : attached
+  }
   const running = new RunningQueries()
   const db = yield* Effect.acquireRelease(
     Effect.sync(() => new Kysely<Tables>({ dialect: duckDialect(instance, running) })),

@@ -56,6 +56,7 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (
       { name: "payload", path: folder.payload }
     ],
     tempDirectory: folder.temp,
+    outwaitsLookers: true,
     ...(options.memoryMb === undefined ? {} : { memoryMb: options.memoryMb })
   })
   isHeld = true

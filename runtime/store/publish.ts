@@ -12,6 +12,7 @@ import { publishedTables, typedRows, type PublishedTable } from "./lineage-table
 import { writeLineageViews } from "./lineage-views.ts"
 import { ensureOutputViews } from "./output-views.ts"
 import { intendSegments, lastSegments, segmentPath, unfinishedSegments, writeSegments, type Segment, type SegmentFile } from "./segment.ts"
+import { removeStaleParts } from "./stale-parts.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -55,8 +56,9 @@ export const publishLoop = (ledger: DuckLedger, folder: StateFolder, run: string
       return isNews ? Effect.logWarning(`Analysts don't see the newest rows of run ${run}: ${error.message}`) : Effect.void
     })
   )
-  return round.pipe(
-    Effect.repeat(Schedule.spaced(every)),
+  const rounds = Effect.repeat(round, Schedule.spaced(every))
+  return Effect.ignore(removeStaleParts(folder)).pipe(
+    Effect.andThen(rounds),
     Effect.andThen(Effect.never),
     Effect.onInterrupt(() => Effect.timeoutOption(Effect.interruptible(round), lastRoundMax))
   )

@@ -27,7 +27,8 @@ export const readRunStart = (
           { name: "state", path: folder.state },
           { name: "payload", path: folder.payload }
         ],
-        memoryMb: 100
+        memoryMb: 100,
+        outwaitsLookers: true
       })
       const has = yield* duck.use("reading the run", readTables)
       if (!has.run) return yield* has.items ? broken(folder.state) : Effect.succeed(null)

@@ -9,6 +9,7 @@ import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
 import { keyOf, makeHome } from "../support/fault-home.ts"
 import { killAndResume, killPointsOf, type LineCounts } from "../support/kill-run.ts"
 import { lastJson, linesOf, tempFolder } from "../support/run-command.ts"
+import { leftUnder } from "../support/state-tree.ts"
 
 const seeds = Array.from({ length: Number(process.env["FAULT_SEEDS"] ?? 25) }, (_, index) => index + 1)
 const atOnce = 2
@@ -118,6 +119,9 @@ describe.concurrent("a run killed with SIGKILL and resumed", { timeout: seeds.le
         expect(again, told).toEqual([])
       }
       expect(readdirSync(join(state, "runs", run)).toSorted(), told).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
+      // A run that was killed before it had begun stays what it was: another one was started.
+      const left = leftUnder(state).filter((file) => !file.startsWith("runs/") || file.startsWith(`runs/${run}/`))
+      expect(left, told).toEqual([])
     })
   )
 })

@@ -146,20 +146,53 @@ describe("a full disk", { timeout: 180_000 }, () => {
   })
 })
 
+/** Whether a process has DuckDB's addon in memory, and so is about to open files. */
+const isDuckLoaded = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/maps`, "utf8").includes("duckdb.node")
+  } catch {
+    return false
+  }
+}
+
 describe("two processes", { timeout: 180_000 }, () => {
   it("[CHK-5] on one run: the second is told who holds it, changes nothing, and the first goes on", async () => {
     const home = homeOf("second")
-    const first = home.start(slowJob, { FAULT_SLOW: "work" })
+    const first = home.start(slowJob, { FAULT_SLOW: "walk" })
     await until(() => home.noted("call").length >= 64)
     const run = onlyRun(home.state)
-    const second = await home.start(["resume", run]).ended
+    const [second, status] = await Promise.all([home.start(["resume", run]).ended, home.start(["status", run]).ended])
     expectRefused(second, `process ${first.pid}`, /Nothing was changed/, "state.duckdb")
-    expect(lastJson(await home.start(["status", run]).ended)).toMatchObject({ status: "running", holder: { pid: first.pid } })
+    expect(lastJson(status)).toMatchObject({ status: "running", holder: { pid: first.pid } })
     const ended = await first.ended
     expect(ended.code, ended.stderr).toBe(0)
     expect(home.noted("call")).toHaveLength(items)
     using files = await openFiles(runFiles(home.state, run))
     expect(await files.rows("select session, pid from state.sessions")).toEqual([{ session: 1, pid: first.pid }])
+  })
+
+  it("[CHK-5] that go on with one run at once: one does, the other is told", async () => {
+    const home = homeOf("twice")
+    const run = await killedAt(home, slowJob, 64, { FAULT_SLOW: "work" })
+    const both = [0, 1].map(() => home.start(["resume", run], { FAULT_SLOW: "work" }))
+    const ended = await Promise.all(both.map((command) => command.ended))
+    const [done, refused] = ended.toSorted((a, b) => Number(a.code) - Number(b.code))
+    if (done === undefined || refused === undefined) throw new Error("Two were started")
+    expect(done.code, done.stderr).toBe(0)
+    expectRefused(refused, /state\.duckdb is in use by process \d+/)
+    using files = await openFiles(runFiles(home.state, run))
+    expect(await files.rows("select count(*) as sessions from state.sessions")).toEqual([{ sessions: 2 }])
+  })
+
+  it("[CHK-5] [case 61] one of which only looks: a resume waits until it has looked", async () => {
+    const home = homeOf("looked-at")
+    const run = await killedAt(home, slowJob, 64, { FAULT_SLOW: "work" })
+    const looker = await openFiles(runFiles(home.state, run), "read_write")
+    const resumed = home.start(["resume", run])
+    await until(() => isDuckLoaded(resumed.pid))
+    looker[Symbol.dispose]()
+    const ended = await resumed.ended
+    expect(ended.code, ended.stderr).toBe(0)
   })
 
   it("[CHK-5] on two runs of one state folder work side by side", async () => {

@@ -9,7 +9,7 @@ import { processItem } from "../../runtime/execute/item.ts"
 import { PromptVersions } from "../../runtime/execute/prompt-version.ts"
 import { localProvider } from "../../runtime/provider/local.ts"
 import { Provider } from "../../runtime/provider/provider.ts"
-import type { PriorCheckpoint, Settlement } from "../../runtime/store/ledger.ts"
+import type { PriorAnswer, PriorCheckpoint, Settlement } from "../../runtime/store/ledger.ts"
 
 export interface ItemRunOptions {
   readonly job: Job
@@ -17,6 +17,7 @@ export interface ItemRunOptions {
   readonly key?: string
   readonly label?: string | null
   readonly checkpoints?: ReadonlyMap<string, PriorCheckpoint>
+  readonly refused?: ReadonlyMap<string, PriorAnswer>
   readonly services?: Context.Context<never>
 }
 
@@ -44,7 +45,8 @@ export const runItem = async (options: ItemRunOptions): Promise<ReadonlyArray<Se
         ...place,
         label: options.label ?? null,
         item: options.item,
-        checkpoints: options.checkpoints ?? new Map()
+        checkpoints: options.checkpoints ?? new Map(),
+        refused: options.refused ?? new Map()
       })
     })
   )
@@ -61,6 +63,14 @@ export const checkpointsAfter = (settled: ReadonlyArray<Settlement>): ReadonlyMa
         const answer = answers.findLast((each) => each.step === answerStep)
         return [step, { status, code, rule, attempts, answerStep, output: answer?.output ?? null, variant: answer?.variant ?? null }]
       })
+  )
+}
+
+/** The same of answers that no checkpoint stands on. */
+export const refusedAfter = (settled: ReadonlyArray<Settlement>): ReadonlyMap<string, PriorAnswer> => {
+  const standing = new Set(settled.flatMap((each) => each.checkpoints.map(({ answerStep }) => answerStep)))
+  return new Map(
+    settled.flatMap((each) => each.answers).flatMap((answer) => (standing.has(answer.step) ? [] : [[answer.step, answer] as const]))
   )
 }
 

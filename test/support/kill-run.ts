@@ -23,7 +23,7 @@ export interface LineCounts {
 export const killPointsOf = (seed: number, lines: LineCounts): ReadonlyArray<KillPoint> => {
   const random = randomOf(seed)
   const below = (bound: number): number => Math.floor(random() * bound)
-  const kills = seed % 11 === 0 ? 3 : seed % 5 === 0 ? 2 : 1
+  const kills = seed % 11 === 0 ? 3 : seed % 6 === 5 ? 2 : 1
   const phases = ["work", "closing", "work", "manifest", "work", "begin"] as const
   return Array.from({ length: kills }, (_, index) => {
     const phase = phases[index === 0 ? seed % phases.length : below(phases.length)] ?? "work"

@@ -83,7 +83,7 @@ const strong = model("strong", (n, attempt) => ({
 
 const triage = infer(byKind, {
   model: [cheap, strong],
-  accept: ({ output }) => output.score >= 0.4,
+  accept: ({ output }) => output.score >= 0.2,
   confidence: (output) => output.score,
   output: Label,
   prompt: ({ n, text }) => [system`Is it long?`, user`${n}: ${text}`]
@@ -99,7 +99,7 @@ const checked = validate(triage, {
   tidy: { pass: ({ item }) => item.n % 11 !== 0, orElse: flag }
 })
 const mood = infer(
-  when(byKind, ({ n }) => n % 4 !== 0),
+  when(byKind, ({ n }) => n % 3 === 0),
   {
     model: model("moody", (n) => ({ mood: n % 5 === 0 ? "angry" : "calm" })),
     output: Mood,
@@ -108,7 +108,7 @@ const mood = infer(
 )
 const both = join({ checked, mood })
 const replies = infer(
-  when(checked, ({ output }) => output.label === "short"),
+  when(checked, ({ output }) => output.label === "long"),
   {
     model: model("writer", (n, _, data) => ({ reply: `${n} ${String(data[1])}` })),
     output: Reply,

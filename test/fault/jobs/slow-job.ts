@@ -6,7 +6,7 @@ import { Effect, Schema, Stream } from "effect"
 import { aggregate, count, infer, job, local, partition, report, stream, usd, user } from "nightshift"
 
 const input = process.env["FAULT_INPUT"] ?? "items.jsonl"
-/** `manifest`, `work` (`crawl`: much), `closing`; `stuck`: some calls never come back; `effect`: the model is an Effect that tells of its interruption. */
+/** `manifest`, `work` (`walk`, `crawl`: more), `closing`; `stuck`: some calls never come back; `effect`: the model is an Effect that tells of its interruption. */
 const slow = process.env["FAULT_SLOW"] ?? ""
 const log = openSync(process.env["FAULT_LOG"] ?? "calls.log", constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY)
 const note = (...words: ReadonlyArray<string | number>): void => void writeSync(log, `${words.join(" ")}\n`)
@@ -32,7 +32,7 @@ const items = stream(
   { schema: Item, key: ({ id }) => id }
 )
 
-const latencyMs = slow === "crawl" ? 2_000 : slow === "work" || slow === "stuck" ? 150 : 1
+const latencyMs = { crawl: 2_000, walk: 500, work: 150, stuck: 150 }[slow] ?? 1
 const labelOf = (n: number) => ({ label: n % 2 === 0 ? "even" : "odd" })
 const promised = local(
   "model",

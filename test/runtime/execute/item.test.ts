@@ -22,7 +22,7 @@ import {
   when,
   type ModelRequest
 } from "../../../dsl/index.ts"
-import { checkpointsAfter, pathOf, runItem } from "../../support/item-run.ts"
+import { checkpointsAfter, pathOf, refusedAfter, runItem } from "../../support/item-run.ts"
 
 const Item = Schema.Struct({ id: Schema.String, text: Schema.String })
 const Label = Schema.Struct({ label: Schema.Literals(["a", "b"]), score: Schema.Finite })
@@ -290,6 +290,28 @@ describe("resume", () => {
       expect(rows.flatMap(({ answers }) => answers)).toEqual(whole.flatMap(({ answers }) => answers))
       expect(rows.flatMap(({ attempts }) => attempts)).toHaveLength(whole.flatMap(({ attempts }) => attempts).length)
       expect(after.at(-1)?.finished).toBe("delivered")
+    }
+  })
+
+  it("[CHK-2] an answer that a rule refused is durable: the rules see it again, and calls go on counting behind it", async () => {
+    const asked: Array<number> = []
+    const counting = local("counting", ({ attempt }) => {
+      asked.push(attempt)
+      return { label: "a", score: attempt / 10 }
+    })
+    const labels = infer(parts, { model: counting, prompt, output: Label })
+    const checked = validate(labels, { enough: { pass: ({ attempt }) => attempt === 3, orElse: retry({ attemptsMax: 3 }) } })
+    const of = only({ labels, checked })
+    const whole = await runItem({ job: of, item })
+    expect(asked).toEqual([1, 2, 3])
+    for (let durable = 0; durable < whole.length; durable++) {
+      asked.length = 0
+      const before = whole.slice(0, durable)
+      const after = await runItem({ job: of, item, checkpoints: checkpointsAfter(before), refused: refusedAfter(before) })
+      expect(asked).toEqual([1, 2, 3].slice(durable))
+      const rows = [...before, ...after]
+      expect(rows.flatMap(({ answers }) => answers.map(({ attempt }) => attempt))).toEqual([1, 2, 3])
+      expect(pathOf(rows)).toEqual(pathOf(whole))
     }
   })
 })
