@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
+import { checkApproval } from "./check-approval.ts"
 import { checkSchema } from "./check-schema.ts"
 import { checkStep } from "./check-step.ts"
 import type { Job } from "./job.ts"
@@ -9,13 +10,14 @@ import { modelSteps } from "./model.ts"
 import { faultUnless, type PlanFault } from "./plan-error.ts"
 import { definitionOf, type Step } from "./step.ts"
 
-/** All faults of a job: its own, its steps' names and numbers, then each step's. Empty for a job that compiles. */
+/** All faults of a job: its own, its steps' names and numbers, then each step's, then where its data may go. Empty for a job that compiles. */
 export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
   ...checkDeclaration(job),
   ...checkListing(job),
   ...checkNames(job),
   ...checkShape(job),
-  ...[...job.names].flatMap(([step, name]) => checkStep(step, name))
+  ...[...job.names].flatMap(([step, name]) => checkStep(step, name)),
+  ...checkApproval(job)
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {

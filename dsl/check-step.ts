@@ -1,4 +1,5 @@
 /** What can be wrong with one step beyond its types. */
+import { checkModel } from "./check-model.ts"
 import { checkColumns, checkSchema } from "./check-schema.ts"
 import { unstoredColumns } from "./columns.ts"
 import type { Model } from "./model.ts"
@@ -89,11 +90,11 @@ const checkTiers = (step: string, { tiers }: NonNullable<PartitionDefinition["ti
 }
 
 const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFault> => {
-  const { output, models, overrides, maxTokens, temperature } = infer
+  const { output, models, maxTokens, temperature, retriesMax, overrides } = infer
   const faults = checkSchema(step, "the output", output)
   const names = models.map((model) => model.name)
   const own = Object.entries(overrides).flatMap(([label, { model }]) => (model === undefined ? [] : [[label, model] as const]))
-  const all = [...new Set([...models, ...own.map(([, model]) => model)])]
+  const all = modelsOf(infer)
   const priced = all.find(({ engine }) => engine !== "local")
   return [
     ...faults,
@@ -108,6 +109,11 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
       step,
       problem: `temperature is ${temperature}`,
       remedy: "give 0 to 2"
+    }),
+    ...faultUnless(retriesMax === undefined || (Number.isInteger(retriesMax) && retriesMax >= 0), {
+      step,
+      problem: `retriesMax is ${retriesMax}`,
+      remedy: "give a whole number of at least 0: 0 asks once"
     }),
     ...faultUnless(models.length > 0, { step, problem: "has no model", remedy: "name one: local(…), openai(…), anthropic(…)" }),
     ...faultUnless(new Set(names).size === names.length, {
@@ -124,22 +130,9 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
   ]
 }
 
-const checkModel = (step: string, { name, engine, tier, account, itemsPerMinute }: Model): ReadonlyArray<PlanFault> => [
-  ...faultUnless(name.trim() !== "" && account.trim() !== "", {
-    step,
-    problem: name.trim() === "" ? "a model has no name" : `model ${name} names no account`,
-    remedy: 'write both: openai("gpt-5-mini", { account: "desk" })'
-  }),
-  ...faultUnless(engine !== "local" || tier === "realtime", {
-    step,
-    problem: `the embedded model ${name} has no ${tier} tier`,
-    remedy: "drop the tier"
-  }),
-  ...faultUnless(itemsPerMinute === undefined || (Number.isFinite(itemsPerMinute) && itemsPerMinute > 0), {
-    step,
-    problem: `model ${name} gets through ${itemsPerMinute} items a minute`,
-    remedy: "give a number above 0, or leave itemsPerMinute out"
-  })
+/** Every model that an infer may ask: its own, and those of its overrides. */
+export const modelsOf = ({ models, overrides }: InferDefinition): ReadonlyArray<Model> => [
+  ...new Set([...models, ...Object.values(overrides).flatMap(({ model }) => model ?? [])])
 ]
 
 const checkWhole = (step: string, what: string, value: number | undefined): ReadonlyArray<PlanFault> =>

@@ -42,6 +42,8 @@ interface InferSettings {
   readonly maxTokens?: number
   /** 0 to 2; the provider's default when left out. */
   readonly temperature?: number
+  /** How often a call that failed, or an answer that doesn't fit, is tried again. Default 3; rate limits and overload cost none. */
+  readonly retriesMax?: number
   /** `false` infers equal inputs again instead of reusing an answer. Default `true`. */
   readonly reuse?: boolean
 }

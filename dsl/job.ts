@@ -2,12 +2,10 @@
 import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 
+import type { Classification } from "./classification.ts"
 import type { Cron, Usd } from "./schedule.ts"
 import type { NeedsParams } from "./source.ts"
 import { definitionOf, type PlainSchema, type ServicesOf, type Step } from "./step.ts"
-
-/** How sensitive a job's data is; inherited by its outputs. */
-export type Classification = "public" | "internal" | "confidential" | "restricted"
 
 type Steps = Readonly<Record<string, Step>>
 
@@ -20,6 +18,8 @@ interface JobOptions<S extends Steps> {
   /** Why the job may use its data: what a regulator asks first. */
   readonly purpose: string
   readonly classification: Classification
+  /** Where the data may be processed: every model that isn't embedded must name one of these as its `region`. Default: anywhere. */
+  readonly regions?: ReadonlyArray<string>
   /** The systems that read the outputs, told of a late or partial run. Default none. */
   readonly consumers?: ReadonlyArray<string>
   readonly schedule?: Cron

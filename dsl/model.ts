@@ -1,6 +1,7 @@
 /** Models are values: which engine, which account, which tier. */
-import type { Data } from "./template.ts"
+import type { Classification } from "./classification.ts"
 import type { Eventually, Services } from "./step.ts"
+import type { Data } from "./template.ts"
 
 export type ModelTier = "realtime" | "batch" | "auto"
 
@@ -25,6 +26,21 @@ export interface ModelRequest {
 /** A function of the author's own as a model. Returns what the step's schema decodes, or JSON text. */
 export type LocalFunction = (request: ModelRequest) => Eventually<unknown>
 
+/** US dollars for a million tokens: what an author pays where the price table is wrong or silent. */
+export interface Price {
+  readonly inputUsd: number
+  readonly outputUsd: number
+  /** Input read from the provider's cache. Default: as `inputUsd`. */
+  readonly cacheReadUsd?: number
+  /** Input written to the provider's cache. Default: as `inputUsd`. */
+  readonly cacheWriteUsd?: number
+  /** What the batch tier's price is multiplied by. Default 0.5. */
+  readonly batchFactor?: number
+}
+
+/** OpenAI's two ways to ask: `responses` (the default), or `chat` for models and servers that know only Chat Completions. */
+export type OpenAiApi = "responses" | "chat"
+
 interface ModelOptions {
   /** Whose credential and rate limits are used. Keys are looked up by this name at start, never written in a module. */
   readonly account: string
@@ -32,6 +48,14 @@ interface ModelOptions {
   readonly tier?: ModelTier
   /** Items a minute that one worker gets through: sizes partitions and workers until a run has measured it. */
   readonly itemsPerMinute?: number
+  /** Default: the maintained price table's. A model without either is refused by a run with a budget. */
+  readonly price?: Price
+  /** Where the data is processed, in the provider's own words (`eu`, `us-east-1`); a job with `regions` takes only models that name one of them. */
+  readonly region?: string
+  /** The most sensitive data that may be sent there. Default `"internal"`: a job of confidential or restricted data needs it said. */
+  readonly approvedFor?: Classification
+  /** Further fields of the provider's request, such as `{ reasoning: { effort: "low" } }`: sent as they are, part of every digest. */
+  readonly parameters?: Readonly<Record<string, unknown>>
 }
 
 declare const needs: unique symbol
@@ -45,6 +69,12 @@ export interface Model<out R = never> {
   /** `openai-compatible` only: where the server listens. */
   readonly baseUrl?: string
   readonly itemsPerMinute?: number
+  /** `openai` only. */
+  readonly api?: OpenAiApi
+  readonly price?: Price
+  readonly region?: string
+  readonly approvedFor?: Classification
+  readonly parameters?: Readonly<Record<string, unknown>>
   /** `local` only. */
   readonly answer?: LocalFunction
   /** `local` only: what `model_version` says. Default: a digest of the function's source text. */
@@ -72,15 +102,17 @@ export const local = <F extends LocalFunction>(
   ...options
 })
 
-const remote =
-  (engine: "openai" | "anthropic") =>
-  (name: string, options: ModelOptions): Model => ({ engine, name, tier: "realtime", ...options })
-
 /** A model of OpenAI's API. */
-export const openai = remote("openai")
+export const openai = (name: string, options: ModelOptions & { readonly api?: OpenAiApi }): Model => ({
+  engine: "openai",
+  name,
+  tier: "realtime",
+  api: "responses",
+  ...options
+})
 
 /** A model of Anthropic's API. */
-export const anthropic = remote("anthropic")
+export const anthropic = (name: string, options: ModelOptions): Model => ({ engine: "anthropic", name, tier: "realtime", ...options })
 
 /** A model behind any server that speaks OpenAI's dialect (vLLM, Ollama). */
 export const openaiCompatible = (name: string, options: ModelOptions & { readonly baseUrl: string }): Model => ({

@@ -2,10 +2,11 @@
 import * as Duration from "effect/Duration"
 
 import { checkJob } from "./check-job.ts"
+import type { Classification } from "./classification.ts"
 import { jsonSchemaOf, storedColumns, type FlatColumn, type JsonSchema } from "./columns.ts"
 import { digest } from "./digest.ts"
-import type { Classification, Job } from "./job.ts"
-import { modelSteps, type Model } from "./model.ts"
+import type { Job } from "./job.ts"
+import { modelSteps, type Model, type OpenAiApi, type Price } from "./model.ts"
 import { PlanError } from "./plan-error.ts"
 import { definitionOf, type AggregateDefinition, type Definition, type InferDefinition, type Step } from "./step.ts"
 import type { Verdict } from "./validate.ts"
@@ -20,6 +21,13 @@ export interface PlannedModel {
   readonly tier: Model["tier"]
   /** `local` only: the declared version, or a digest of the function's source text. */
   readonly version: string | null
+  /** Each of these only where the author set it, so that plans from before it was known keep their digest. */
+  readonly baseUrl?: string
+  readonly api?: OpenAiApi
+  readonly region?: string
+  readonly approvedFor?: Classification
+  readonly price?: Price
+  readonly parameters?: Readonly<Record<string, unknown>>
 }
 
 interface PlannedBase {
@@ -55,6 +63,8 @@ export type PlannedStep = PlannedBase &
         readonly columns: ReadonlyArray<FlatColumn>
         readonly maxTokens: number | null
         readonly temperature: number | null
+        /** Only where the author set it. */
+        readonly retriesMax?: number
         readonly reuse: boolean
         readonly codeDigest: string
       }
@@ -83,6 +93,8 @@ export interface Plan {
   readonly owner: string
   readonly purpose: string
   readonly classification: Classification
+  /** Only where the author set it. */
+  readonly regions?: ReadonlyArray<string>
   readonly consumers: ReadonlyArray<string>
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
@@ -98,13 +110,14 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, consumers, schedule, budget, retention, params } = job.options
+  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, params } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
     owner,
     purpose,
     classification,
+    ...(regions === undefined ? {} : { regions: regions.toSorted() }),
     consumers: (consumers ?? []).toSorted(),
     schedule:
       schedule === undefined
@@ -156,7 +169,13 @@ const planModel = (step: string, model: Model): PlannedModel => ({
   engine: model.engine,
   account: model.account,
   tier: model.tier,
-  version: modelVersion(model)
+  version: modelVersion(model),
+  ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
+  ...(model.api === undefined ? {} : { api: model.api }),
+  ...(model.region === undefined ? {} : { region: model.region }),
+  ...(model.approvedFor === undefined ? {} : { approvedFor: model.approvedFor }),
+  ...(model.price === undefined ? {} : { price: model.price }),
+  ...(model.parameters === undefined ? {} : { parameters: model.parameters })
 })
 
 const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep => {
@@ -176,6 +195,7 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     columns: storedColumns(definition.output),
     maxTokens: definition.maxTokens ?? null,
     temperature: definition.temperature ?? null,
+    ...(definition.retriesMax === undefined ? {} : { retriesMax: definition.retriesMax }),
     reuse: definition.reuse,
     codeDigest: codeDigest(definition.accept, definition.confidence)
   }

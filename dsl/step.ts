@@ -153,6 +153,7 @@ export interface InferDefinition {
   readonly overrides: Readonly<Record<string, Override>>
   readonly maxTokens?: number
   readonly temperature?: number
+  readonly retriesMax?: number
   readonly reuse: boolean
 }
 

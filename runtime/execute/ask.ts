@@ -1,23 +1,30 @@
 /** Asks one model about one item, until it has a decoded answer or its tries are used up. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Result from "effect/Result"
+import * as Random from "effect/Random"
 
 import { dataOf, render, user, type Message, type Model, type ModelMessage } from "../../dsl/index.ts"
-import type { ProviderError, Reply } from "../provider/provider.ts"
-import type { Provider } from "../provider/provider.ts"
+import type { Reply } from "../provider/provider.ts"
+import type { ProviderError } from "../provider/provider-error.ts"
+import type { PriorBatch } from "../store/batch-record.ts"
 import type { Variant } from "../store/ledger.ts"
+import type { StoreError } from "../store/store-error.ts"
 import { callEventually, CallbackFailed } from "./callback.ts"
+import type { Called, Caller } from "./caller.ts"
 import type { InferNode } from "./graph.ts"
 import type { ItemTrace } from "./item-trace.ts"
 import { requestDigest, type PromptVersions } from "./prompt-version.ts"
 
-/** At most this many retries of a call that failed or answered something else than asked (RTY-1). */
-const retriesMax = 3
+/** Retries of a call that failed or answered something else than asked (RTY-1). */
+const retriesDefault = 3
+/** A cut-off answer is asked for again with twice the tokens, and at most with this many times those the author gave. */
+const roomMax = 4
+const spacingMs = 1_000
+const spacingMaxMs = 30_000
 
 /** What every call of a run shares. */
 export interface AskEnvironment {
-  readonly provider: Provider["Service"]
+  readonly caller: Caller
   readonly services: Context.Context<never>
   readonly versions: PromptVersions
   readonly codeVersion: string
@@ -26,6 +33,8 @@ export interface AskEnvironment {
 }
 
 export interface Question {
+  readonly seq: number
+  readonly partition: number
   readonly node: InferNode
   /** The checkpointed step of the model. */
   readonly step: string
@@ -36,6 +45,10 @@ export interface Question {
   readonly row: unknown
   /** The number of this call, from 1. */
   readonly attempt: number
+  /** The call that tries are counted from: 1, or the one that a rule asked for. */
+  readonly countsFrom: number
+  /** What a provider batch has, or had, of the item at this step. */
+  readonly batched: PriorBatch | undefined
   /** Told to the model after a rule refused its last answer. */
   readonly feedback: { readonly text: string; readonly answer: string } | null
 }
@@ -55,6 +68,12 @@ export interface Unanswered {
   readonly code: string
   readonly attempts: number
 }
+
+/** No answer in this pass. */
+export interface Parked {
+  readonly parked: true
+}
+const isParked: Parked = { parked: true }
 
 /** One object per combination, so that a commit finds its number without comparing texts. */
 export class VariantCache {
@@ -77,15 +96,24 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
     trace.problem({ step: question.step, attempt: question.attempt, code: "prompt-failed", message: prompted.failure.message, raw: null })
     return { code: "prompt-failed", attempts: question.attempt - 1 } satisfies Unanswered
   }
-  const request = prepare(environment, question, prompted.success, override?.promptSource ?? question.node.promptSource)
+  const prepared = prepare(environment, question, prompted.success, override?.promptSource ?? question.node.promptSource)
   const model = override?.model ?? question.model
+  const { retriesMax = retriesDefault, maxTokens = null } = question.node.definition
+  let room = 1
   for (let attempt = question.attempt; ; attempt++) {
-    const answered = yield* askOnce(environment, question, { ...request, model, attempt }, trace)
-    if ("output" in answered) return answered
-    if (!answered.isRetryable || attempt - question.attempt >= retriesMax)
+    const call = { ...prepared, model, attempt, maxTokens: maxTokens === null ? null : maxTokens * room }
+    const answered = yield* askOnce(environment, question, call, trace)
+    if ("output" in answered || "parked" in answered) return answered
+    if (!answered.isRetryable || attempt - question.countsFrom >= retriesMax)
       return { code: answered.code, attempts: attempt } satisfies Unanswered
+    if (answered.needsRoom) room = Math.min(room * 2, roomMax)
+    if (answered.isOutage) yield* Effect.sleep(yield* spacing(attempt - question.countsFrom))
   }
 })
+
+/** Full jitter over an exponential: 1, 2, 4 … seconds at most, and never above half a minute. */
+const spacing = (tries: number): Effect.Effect<number> =>
+  Effect.map(Random.next, (share) => share * Math.min(spacingMaxMs, spacingMs * 2 ** Math.max(0, tries)))
 
 interface Prepared {
   readonly messages: ReadonlyArray<ModelMessage>
@@ -107,52 +135,75 @@ const prepare = ({ versions }: AskEnvironment, { feedback }: Question, prompt: R
 interface Call extends Prepared {
   readonly model: Model
   readonly attempt: number
+  readonly maxTokens: number | null
 }
 
-const askOnce = (environment: AskEnvironment, question: Question, call: Call, trace: ItemTrace): Effect.Effect<Asked | Refused> => {
-  const { model, messages, attempt } = call
-  const { schema, definition } = question.node
+const askOnce = (
+  environment: AskEnvironment,
+  question: Question,
+  call: Call,
+  trace: ItemTrace
+): Effect.Effect<Asked | Refused | Parked, StoreError> => {
+  const { model, messages, attempt, maxTokens } = call
+  const { node, step, batched, feedback } = question
+  const { output, temperature = null } = node.definition
+  const digest = requestDigest(messages, `${environment.versions.ofModel(model)} ${node.parameters} ${maxTokens}`)
   const startedAt = environment.now()
-  const { maxTokens = null, temperature = null } = definition
-  return Effect.map(Effect.result(environment.provider.call({ model, messages, attempt, schema, maxTokens, temperature })), (called) =>
-    judgeReply(environment, question, { ...call, startedAt }, called, trace)
+  const place = {
+    seq: question.seq,
+    partition: question.partition,
+    step,
+    digest,
+    mayReuse: node.definition.reuse && attempt === 1 && feedback === null,
+    batched: batched?.attempt === attempt ? batched : undefined
+  }
+  return Effect.map(environment.caller.call({ model, messages, attempt, output, maxTokens, temperature }, place), (called) =>
+    called.kind === "parked" ? isParked : judgeReply(environment, question, { ...call, startedAt, digest }, called, trace)
   )
 }
 
 const judgeReply = (
   environment: AskEnvironment,
   { node, step }: Question,
-  { model, messages, attempt, startedAt, promptVersion, shape }: Call & { readonly startedAt: number },
-  called: Result.Result<Reply, ProviderError>,
+  { model, attempt, startedAt, promptVersion, shape, digest }: Call & { readonly startedAt: number; readonly digest: string },
+  { result: called, tier, savedUsd, isStored }: Extract<Called, { readonly kind: "called" }>,
   trace: ItemTrace
 ): Asked | Refused => {
-  const ms = environment.now() - startedAt
-  const reply = called._tag === "Success" ? called.success : null
+  const paid = called._tag === "Success" ? called.success : called.failure
   const variant = environment.variants.of({
     step,
     model: model.name,
-    modelVersion: reply?.modelVersion ?? "unknown",
+    modelVersion: paid.modelVersion ?? "unknown",
     promptVersion,
     codeVersion: environment.codeVersion,
     shape
   })
-  const judged = called._tag === "Success" ? decode(node, called.success) : refused(called.failure)
+  const judged = called._tag === "Success" ? decode(node, isStored ? null : model, called.success) : refused(called.failure)
+  if (attempt === 1) environment.caller.judged(digest, called._tag === "Success" && !("code" in judged) ? called.success : null)
+  const { usage } = paid
   trace.attempt({
     variant,
     attempt,
     outcome: "code" in judged ? judged.code : "answered",
-    requestDigest: requestDigest(messages, `${model.name} ${variant.modelVersion} ${node.parameters}`),
+    requestDigest: digest,
     startedAt: new Date(startedAt),
-    ms,
-    inputTokens: reply?.inputTokens ?? 0,
-    outputTokens: reply?.outputTokens ?? 0,
-    costUsd: reply?.costUsd ?? null,
+    ms: environment.now() - startedAt,
+    tier,
+    inputTokens: usage.inputTokens,
+    cacheReadTokens: usage.cacheReadTokens,
+    cacheWriteTokens: usage.cacheWrite5mTokens + usage.cacheWrite1hTokens,
+    outputTokens: usage.outputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    costUsd: paid.costUsd,
+    savedUsd,
     confidence: "code" in judged ? null : judged.confidence
   })
   if ("code" in judged) {
     trace.problem({ step, attempt, code: judged.code, message: judged.message, raw: judged.raw })
     return judged
   }
+  const reply = called._tag === "Success" ? called.success : null
+  if (reply?.repaired === true) trace.flag(step, "repaired")
   trace.answer({ step, attempt, variant, output: judged.json, raw: reply?.raw ?? null })
   return { ...judged, attempt, variant }
 }
@@ -162,24 +213,33 @@ interface Refused {
   readonly message: string
   readonly raw: string | null
   readonly isRetryable: boolean
+  /** The provider was in trouble: the next try waits. */
+  readonly isOutage: boolean
+  /** The next try needs more tokens, or it ends like this one. */
+  readonly needsRoom: boolean
 }
 
 const refused = (error: ProviderError): Refused => ({
-  code: error.code,
+  code: error.reason,
   message: error.message,
   raw: error.raw,
-  isRetryable: error.isRetryable
+  isRetryable: error.consequence === "retry" || error.consequence === "wait",
+  isOutage: error.isOutage || error.consequence === "wait",
+  needsRoom: error.reason === "truncated" || error.reason === "empty-after-reasoning"
 })
 
-const decode = (node: InferNode, reply: Reply): Refused | Pick<Asked, "output" | "json" | "confidence"> => {
+const misfit = { isOutage: false, needsRoom: false }
+
+/** `model` is null for an answer that stands as the schema stores it. */
+const decode = (node: InferNode, model: Model | null, reply: Reply): Refused | Pick<Asked, "output" | "json" | "confidence"> => {
   try {
-    const output = node.decode(reply.output)
+    const output = model === null ? node.decode(reply.output) : node.decodeReply(model.engine, reply.output)
     return { output, json: JSON.stringify(node.encode(output)), confidence: confidenceOf(node, output) }
   } catch (cause) {
     const raw = reply.raw ?? jsonOrNothing(reply.output)
-    if (cause instanceof CallbackFailed) return { code: "confidence-failed", message: cause.message, raw, isRetryable: false }
+    if (cause instanceof CallbackFailed) return { code: "confidence-failed", message: cause.message, raw, isRetryable: false, ...misfit }
     const message = `The answer doesn't fit the step's schema: ${cause instanceof Error ? cause.message : String(cause)}`
-    return { code: "wrong-schema", message, raw, isRetryable: true }
+    return { code: "wrong-schema", message, raw, isRetryable: true, ...misfit }
   }
 }
 

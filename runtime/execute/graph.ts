@@ -24,6 +24,7 @@ import {
   type ValidateDefinition,
   type WhenDefinition
 } from "../../dsl/index.ts"
+import { structuredOutput } from "../provider/structured-output.ts"
 
 interface NodeBase {
   readonly name: string
@@ -42,7 +43,10 @@ export interface InferNode extends NodeBase {
   readonly parameters: string
   readonly promptSource: string
   readonly overrides: ReadonlyMap<string, PromptOverride>
+  /** Reads an answer as it is stored. */
   readonly decode: (json: unknown) => unknown
+  /** Reads an answer as an engine gives it, in its dialect of JSON. */
+  readonly decodeReply: (engine: Model["engine"], json: unknown) => unknown
   readonly encode: (output: unknown) => unknown
   /** Steps whose outcome hangs on this one's answer, itself included: what a second answer makes void. */
   readonly dependents: ReadonlySet<string>
@@ -139,6 +143,7 @@ const inferNode = (base: NodeBase, definition: InferDefinition, dependents: Read
       ])
     ),
     decode: Schema.decodeUnknownSync(codec),
+    decodeReply: (engine, json) => structuredOutput(definition.output, engine).decode(json),
     encode: Schema.encodeSync(codec),
     dependents
   }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 
 import type { Answer } from "../../dsl/index.ts"
 import { worst, type LedgerShape, type PriorAnswer, type PriorCheckpoint, type StopRecord, type Variant } from "../store/ledger.ts"
+import type { PriorBatch } from "../store/batch-record.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { ask, type Asked, type AskEnvironment } from "./ask.ts"
@@ -20,6 +21,10 @@ export interface WorkItem extends ItemPlace {
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
   /** Answers that a rule refused in an earlier session, by step: paid for, so the rules see them again and the calls go on counting. */
   readonly refused?: ReadonlyMap<string, PriorAnswer>
+  /** The number of the last durable call, by step. */
+  readonly tried?: ReadonlyMap<string, number>
+  /** What provider batches have, or had, of the item, by step. */
+  readonly batched?: ReadonlyMap<string, PriorBatch>
 }
 
 /** How an item left a step. */
@@ -34,6 +39,8 @@ type Outcome =
       readonly modelIndex: number
     }
   | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
+  /** No answer in this pass: what comes after it waits too. */
+  | { readonly kind: "parked" }
 
 type Answered = Extract<Outcome, { kind: "answer" }>
 
@@ -42,8 +49,8 @@ export interface ItemEnvironment extends AskEnvironment {
   readonly ledger: Pick<LedgerShape, "settle">
 }
 
-/** Takes an item through every step and settles it; never fails because of the item itself. */
-export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<void, StoreError | AnswerUnfit> =>
+/** Takes an item through every step and settles it; never fails because of the item itself. Says whether it waits for something instead. */
+export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<"finished" | "parked", StoreError | AnswerUnfit> =>
   new ItemRun(environment, item).run()
 
 /** Gives an item up at the start: its body can't be read, so no step can see it. */
@@ -94,7 +101,9 @@ class ItemRun {
         // A rule asked for another answer: back to the infer that it looks at.
         else at = rows.findIndex(({ name }) => node.kind === "validate" && name === node.asks) - 1
       }
-      yield* this.#settle(true)
+      const isParked = this.#outcomes.values().some(({ kind }) => kind === "parked")
+      if (!isParked || !this.#trace.isEmpty) yield* this.#settle(!isParked)
+      return isParked ? ("parked" as const) : ("finished" as const)
     })
   }
 
@@ -108,6 +117,8 @@ class ItemRun {
     const known = this.#outcomes.get(node.name) ?? this.#prior(node)
     if (known !== undefined) return known
     const upstream = node.reads.map((read) => this.#outcomes.get(read) ?? { kind: "item" as const })
+    // A join waits for its branches even where one has stopped: what the other cost is still to be settled.
+    if (upstream.some(({ kind }) => kind === "parked")) return { kind: "parked" }
     const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
     if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
     const input = upstream[0] ?? { kind: "item" as const }
@@ -198,9 +209,15 @@ class ItemRun {
         // What was paid so far is on its way to the disk before more is spent.
         if (!this.#trace.isEmpty) yield* this.#settle(false)
         const before = again === undefined ? this.#item.refused?.get(step) : undefined
-        const attempt = again?.attempt ?? (before?.attempt ?? 0) + 1
-        const question = { node, step, model, label: this.#item.label, row, attempt, feedback: again?.feedback ?? null }
+        const { seq, partition, label, tried, batched } = this.#item
+        const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, tried?.get(step) ?? 0) + 1
+        const question = {
+          ...{ node, step, model, seq, partition, label, row, attempt, feedback: again?.feedback ?? null },
+          countsFrom: again?.attempt ?? 1,
+          batched: batched?.get(step)
+        }
         const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
+        if ("parked" in asked) return { kind: "parked" } as const
         if ("code" in asked)
           return this.#stop(node, { step, kind: "dead", code: asked.code, rule: null, attempts: asked.attempts, answerStep: null })
         const answer = {

@@ -1,7 +1,16 @@
 /** Versions of prompts and digests of requests: what makes an answer traceable and, later, reusable. */
 import { hash } from "node:crypto"
 
-import { canonicalJson, digest, promptShape, type Message, type ModelMessage, type Shape } from "../../dsl/index.ts"
+import {
+  canonicalJson,
+  digest,
+  modelVersion,
+  promptShape,
+  type Message,
+  type Model,
+  type ModelMessage,
+  type Shape
+} from "../../dsl/index.ts"
 
 export interface PromptVersion {
   readonly version: string
@@ -17,6 +26,7 @@ export class PromptVersions {
   readonly #ids = new WeakMap<ReadonlyArray<string>, number>()
   #next = 0
   readonly #known = new Map<string, PromptVersion>()
+  readonly #models = new WeakMap<Model, string>()
 
   /** `source` is the plan's digest of the callback and the schema. */
   of(messages: ReadonlyArray<Message>, source: string): PromptVersion {
@@ -27,6 +37,16 @@ export class PromptVersions {
     const version = { version: digest({ source, shape }).slice(0, 12), shape: canonicalJson(shape) }
     this.#known.set(key, version)
     return version
+  }
+
+  /** All of a model that can change an answer. What a remote model calls itself is known only afterwards, and isn't in it. */
+  ofModel(model: Model): string {
+    const known = this.#models.get(model)
+    if (known !== undefined) return known
+    const { engine, name, baseUrl, api, parameters } = model
+    const text = engine === "local" ? `${name} ${modelVersion(model)}` : canonicalJson({ engine, name, baseUrl, api, parameters })
+    this.#models.set(model, text)
+    return text
   }
 
   #id(literals: ReadonlyArray<string>): number {

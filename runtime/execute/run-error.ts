@@ -89,3 +89,64 @@ export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryF
     return `Step "${this.step}" of run ${this.run} failed: ${this.detail}. Every answer is safe: mend the step, then \`runtime resume ${this.run} --accept-plan\` goes on there without new calls.`
   }
 }
+
+/** A provider wouldn't take a batch, or lost it. */
+export class BatchRefused extends Schema.TaggedError<BatchRefused>()("BatchRefused", {
+  run: Schema.String,
+  model: Schema.String,
+  account: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `Run ${this.run} could not hand its batch for ${this.model} to account "${this.account}": ${this.detail}. ` +
+      `Everything that is done stays, and no item was given up on. When the cause is gone, \`runtime resume ${this.run}\` goes on.`
+    )
+  }
+}
+
+/** No call of an account can succeed until a person acts. */
+export class AccountFault extends Schema.TaggedError<AccountFault>()("AccountFault", {
+  run: Schema.String,
+  account: Schema.String,
+  detail: Schema.String,
+  openItems: Schema.Finite
+}) {
+  override get message(): string {
+    return (
+      `Run ${this.run} stopped: ${this.detail}. No call of account "${this.account}" can succeed until that is mended, so none was tried again; ` +
+      `${this.openItems} items are open and none was given up on. Then \`runtime resume ${this.run}\` goes on from here.`
+    )
+  }
+}
+
+/** The run waits for a person, with everything that is done durable. */
+export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate", {
+  run: Schema.String,
+  gate: Schema.String,
+  kind: Schema.Literal("budget"),
+  detail: Schema.Struct({
+    envelopeUsd: Schema.Finite,
+    spentUsd: Schema.Finite,
+    uncertainUsd: Schema.Finite,
+    /** The most that the next call, or batch, may cost. */
+    neededUsd: Schema.Finite,
+    openItems: Schema.Finite
+  })
+}) {
+  override get message(): string {
+    const { envelopeUsd, spentUsd, uncertainUsd, neededUsd, openItems } = this.detail
+    const uncertain = uncertainUsd > 0 ? `, and ${dollars(uncertainUsd)} more that a crash left uncertain` : ""
+    return (
+      `Run ${this.run} waits at its budget gate: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, the next call may cost ` +
+      `${dollars(neededUsd)}, and ${openItems} items are open. Nothing is lost. Go on with \`runtime approve ${this.gate} --add-usd ${moreUsd(this.detail)}\`, ` +
+      `or close the run without the rest: \`runtime reject ${this.gate}\`.`
+    )
+  }
+}
+
+const dollars = (usd: number): string => `$${usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`
+
+/** As much again as the run's done part would cost for its open part, and the next call at least. */
+const moreUsd = ({ envelopeUsd, neededUsd }: WaitsAtGate["detail"]): number =>
+  Math.ceil(Math.max(envelopeUsd / 2, neededUsd * 2) * 100) / 100

@@ -104,9 +104,9 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
   const items = partitions.reduce((sum, partition) => sum + partition.items, 0)
   const source = itemSource(graph, services)
   const clock = yield* Clock.Clock
-  const provider = yield* Effect.provide(Provider, localProvider(services))
+  const paid = yield* openPaid({ graph, services, ledger, record, options, items, throughput })
   const shared = {
-    provider,
+    caller: paid?.caller ?? directCaller(yield* Effect.provide(Provider, localProvider(services))),
     services,
     versions: new PromptVersions(),
     codeVersion: options.codeVersion,
@@ -114,7 +114,9 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
     variants: new VariantCache()
   }
   const workers = workersOf(workersNeeded(items, plan, throughput))
-  yield* workThrough({ run: start.run, workers, environment: { ...shared, graph }, source })
+  const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
+  yield* workThrough({ run: start.run, workers, slots, environment: { ...shared, graph }, source, rounds: paid?.rounds ?? null })
+  if (paid !== null) yield* paid.ended
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {

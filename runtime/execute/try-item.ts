@@ -5,12 +5,14 @@ import * as Effect from "effect/Effect"
 
 import type { Answer, ModelMessage, RuleDefinition, Verdict } from "../../dsl/index.ts"
 import { localProvider } from "../provider/local.ts"
-import { Provider, type CallRequest, type ProviderError, type Reply } from "../provider/provider.ts"
+import { Provider, type CallRequest, type Reply } from "../provider/provider.ts"
+import type { ProviderError } from "../provider/provider-error.ts"
 import type { SourceItem } from "../source/source-item.ts"
 import type { CheckpointRecord, ProblemRecord, Settlement } from "../store/ledger.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
 import { callEventually, callPlain } from "./callback.ts"
+import { directCaller } from "./caller.ts"
 import type { Graph, RowNode, ValidateNode } from "./graph.ts"
 import { processItem } from "./item.ts"
 import { placeOf } from "./layout.ts"
@@ -79,7 +81,7 @@ export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, codeV
   const provider = watched(yield* Effect.provide(Provider, localProvider(services)), seen)
   const environment = {
     graph: { ...graph, rows: graph.rows.map((node) => (node.kind === "validate" ? watchedRules(node, services, seen) : node)) },
-    provider,
+    caller: directCaller(provider),
     services,
     versions: new PromptVersions(),
     codeVersion,

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { modelVersion, type Eventually, type Model } from "../../dsl/index.ts"
-import { Provider, ProviderError, type CallRequest, type Reply } from "./provider.ts"
+import { Provider, type CallRequest, type Reply } from "./provider.ts"
+import { providerError, type ProviderError } from "./provider-error.ts"
+import { noUsage } from "./usage.ts"
 
 /** Calls embedded models. `services` are the job's: a model's Effect may need them. */
 export const localProvider = (services: Context.Context<never>): Layer.Layer<Provider> =>
@@ -37,7 +39,7 @@ const attemptAnswer = (
   services: Context.Context<never>
 ): Effect.Effect<unknown, ProviderError> => {
   const failed = (cause: unknown): ProviderError =>
-    new ProviderError({ code: "model-failed", model: model.name, detail: textOf(cause), raw: null })
+    providerError({ reason: "model-failed", model: model.name, account: model.account, detail: textOf(cause) })
   try {
     const eventual: unknown = answer()
     // Effects of an author may need any of the job's services, which the compiler proved the job to have.
@@ -51,12 +53,12 @@ const attemptAnswer = (
 }
 
 const replyOf = ({ model }: CallRequest, output: unknown, version: string): Effect.Effect<Reply, ProviderError> => {
-  const reply = { modelVersion: version, inputTokens: 0, outputTokens: 0, costUsd: 0 }
+  const reply = { modelVersion: version, usage: noUsage, costUsd: 0, repaired: false, signals: null }
   if (typeof output !== "string") return Effect.succeed({ ...reply, output, raw: null })
   try {
     return Effect.succeed({ ...reply, output: JSON.parse(output), raw: output })
   } catch (cause) {
-    return Effect.fail(new ProviderError({ code: "not-json", model: model.name, detail: textOf(cause), raw: output }))
+    return Effect.fail(providerError({ reason: "not-json", model: model.name, account: model.account, detail: textOf(cause), raw: output }))
   }
 }
 

@@ -1,53 +1,40 @@
-/** Who answers: one service over every engine. */
+/** Who answers: one service over every engine, in real time. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 
-import type { JsonSchema, Model, ModelMessage } from "../../dsl/index.ts"
+import type { Model, ModelMessage, PlainSchema } from "../../dsl/index.ts"
+import type { LimitSignals, ProviderError } from "./provider-error.ts"
+import type { Usage } from "./usage.ts"
 
 export interface CallRequest {
   readonly model: Model
   readonly messages: ReadonlyArray<ModelMessage>
   /** Which try of the item this is, from 1. */
   readonly attempt: number
-  readonly schema: JsonSchema
+  /** What the answer must fit. */
+  readonly output: PlainSchema
   readonly maxTokens: number | null
   readonly temperature: number | null
 }
 
 export interface Reply {
-  /** A JSON value that the step's schema may decode. */
+  /** A JSON value in the wire shape of the engine's dialect: `structuredOutput(schema, engine).decode` reads it. */
   readonly output: unknown
   /** What the model said, where it isn't just `output` as JSON. */
   readonly raw: string | null
+  /** Whether the JSON had to be taken out of a fence or of prose (case 25). */
+  readonly repaired: boolean
   readonly modelVersion: string
-  readonly inputTokens: number
-  readonly outputTokens: number
+  readonly usage: Usage
   /** 0 for an embedded model; null where no price is known. */
   readonly costUsd: number | null
-}
-
-/** Why a call gave no reply. `code` goes to the metadata, `detail` only to the payload. */
-export class ProviderError extends Schema.TaggedError<ProviderError>()("ProviderError", {
-  code: Schema.Literals(["model-failed", "not-json"]),
-  model: Schema.String,
-  detail: Schema.String,
-  /** What came instead of an answer, where something came. */
-  raw: Schema.NullOr(Schema.String)
-}) {
-  get isRetryable(): boolean {
-    return true
-  }
-  override get message(): string {
-    return this.code === "not-json"
-      ? `Model ${this.model} answered with text that is no JSON: ${this.detail}`
-      : `Model ${this.model} failed: ${this.detail}`
-  }
+  readonly signals: LimitSignals | null
 }
 
 export class Provider extends Context.Service<
   Provider,
   {
+    /** One call, no retry. Interruption closes the socket. */
     readonly call: (request: CallRequest) => Effect.Effect<Reply, ProviderError>
   }
 >()("nightshift/Provider") {}

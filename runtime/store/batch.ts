@@ -1,4 +1,5 @@
 /** Settlements that one group commit makes durable together. */
+import { addCosts, costsOf, noCosts } from "./costs.ts"
 import { noDispositions, type Settlement } from "./ledger.ts"
 import type { Disposition } from "./state-tables.ts"
 
@@ -9,7 +10,7 @@ export abstract class Batch {
   settlements = 0
   /** Of answers and texts, in characters. */
   bytes = 0
-  spentUsd = 0
+  costs = noCosts
   readonly finished: Record<Disposition, number> = { ...noDispositions }
   /** Set once the payload's half is durable: a repeated commit goes on with the state's half. */
   isPayloadDone = false
@@ -23,7 +24,7 @@ export abstract class Batch {
   add(settlement: Settlement): void {
     for (const { output, raw } of settlement.answers) this.bytes += output.length + (raw?.length ?? 0)
     for (const { message, raw } of settlement.problems) this.bytes += message.length + (raw?.length ?? 0)
-    for (const { costUsd } of settlement.attempts) this.spentUsd += costUsd ?? 0
+    if (settlement.attempts.length > 0) this.costs = addCosts(this.costs, costsOf(settlement.attempts))
     if (settlement.finished !== null) this.finished[settlement.finished]++
     this.settlements++
     this.keep(settlement)

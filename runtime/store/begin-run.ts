@@ -2,6 +2,7 @@
 import { sql, type Kysely } from "kysely"
 
 import type { Plan } from "../../dsl/index.ts"
+import { noCosts, type Costs } from "./costs.ts"
 import type { PartitionRecord, RunStart, SessionStart, Variant } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { terminalSteps } from "./plan-columns.ts"
@@ -111,11 +112,10 @@ export const readBefore = async (db: Db, plan: Plan) => {
     .selectFrom("state.manifest")
     .select(({ fn }) => fn.countAll<number>().as("manifest"))
     .executeTakeFirstOrThrow()
-  const { spent } = await db
-    .selectFrom("state.attempts")
-    .select(({ fn }) => fn.sum<number | null>("cost_usd").as("spent"))
-    .executeTakeFirstOrThrow()
-  return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), spentUsd: spent ?? 0 }
+  const { rows } = await sql<Costs>`select coalesce(sum(cost_usd), 0) as "spentUsd", count(*) filter (tier <> 'reused') as calls,
+    count(*) filter (tier = 'reused') as reused, coalesce(sum(cache_read_tokens), 0)::bigint as "cacheReadTokens",
+    coalesce(sum(saved_usd), 0) as "savedUsd" from state.attempts`.execute(db)
+  return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), costs: rows[0] ?? noCosts }
 }
 
 export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRecord>> => {

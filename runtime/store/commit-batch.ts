@@ -27,7 +27,12 @@ const targets = {
     DOUBLE,
     DOUBLE,
     INTEGER,
-    BIGINT
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    VARCHAR,
+    DOUBLE
   ),
   checkpoints: target(
     "state",
@@ -130,7 +135,12 @@ export class CommitBatch extends Batch {
         call.costUsd,
         call.confidence,
         this.#session,
-        commit
+        commit,
+        BigInt(call.cacheReadTokens),
+        BigInt(call.cacheWriteTokens),
+        BigInt(call.reasoningTokens),
+        call.tier,
+        call.savedUsd
       )
     }
     for (const { step, status, disposition, code, rule, attempts, answerStep } of settlement.checkpoints) {

@@ -2,6 +2,7 @@
 import { sql, type Kysely } from "kysely"
 
 import type { LedgerTables } from "./ledger-tables.ts"
+import { settleMoney } from "./money-ledger.ts"
 import type { RunStatus } from "./state-tables.ts"
 
 type Db = Kysely<LedgerTables>
@@ -25,11 +26,14 @@ export interface RunEnd {
   /** JSON of the dispositions; null leaves what stands there. */
   readonly closing: string | null
   readonly endedAt: Date
+  /** What the session's calls drew; null where that isn't known, and then all that was granted to it counts. */
+  readonly drawnUsd: number | null
 }
 
 /** Ends a session, and the run with it. */
-export const endRun = async (db: Db, { session, status, failure, closing, endedAt }: RunEnd): Promise<void> => {
+export const endRun = async (db: Db, { session, status, failure, closing, endedAt, drawnUsd }: RunEnd): Promise<void> => {
   await db.updateTable("state.sessions").set({ ended_at: endedAt }).where("session", "=", session).execute()
+  if (drawnUsd !== null) await settleMoney(db, session, drawnUsd)
   await db
     .updateTable("state.run")
     .set({

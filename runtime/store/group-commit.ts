@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 import type { Batch } from "./batch.ts"
+import { addCosts, noCosts } from "./costs.ts"
 import { addDispositions, noDispositions, type Settlement } from "./ledger.ts"
 import type { Patience } from "./patience.ts"
 import type { Disposition } from "./state-tables.ts"
@@ -42,7 +43,7 @@ export class GroupCommit<B extends Batch> {
   readonly #settled = new Map<number, { from: number; to: number }>()
   /** Counts of what is durable since this session began. */
   dispositions: Readonly<Record<Disposition, number>> = noDispositions
-  spentUsd = 0
+  costs = noCosts
 
   /** Starts the committer; at the scope's end it commits what is left, unless the disk refuses. */
   static readonly make = <B extends Batch>(options: GroupCommitOptions<B>): Effect.Effect<GroupCommit<B>, never, Scope.Scope> =>
@@ -156,7 +157,7 @@ export class GroupCommit<B extends Batch> {
 
   #settle(batch: B): void {
     this.dispositions = addDispositions(this.dispositions, batch.finished)
-    this.spentUsd += batch.spentUsd
+    this.costs = addCosts(this.costs, batch.costs)
     this.#durable = batch.number
     this.#committing = null
     this.#done.wake()

@@ -16,13 +16,16 @@ import {
   readVariants,
   undoHalfCommit
 } from "./begin-run.ts"
+import { batchesOn, countBatches } from "./batch-ledger.ts"
 import { CommitBatch, Variants } from "./commit-batch.ts"
+import { addCosts, noCosts } from "./costs.ts"
 import { openDuck, type Duck } from "./duck.ts"
 import { endRun, replaceReport, replaceSummary } from "./end-run.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { addDispositions, countItems, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { migrate } from "./migrate.ts"
+import { moneyOn } from "./money-ledger.ts"
 import { OpenRun, type DuckLedgerOptions, type Exclusively } from "./open-run.ts"
 import { payloadMigrations } from "./payload-tables.ts"
 import { defineAggregateViews, readCompleteness, readPending, readStepRows } from "./read-ledger.ts"
@@ -71,6 +74,8 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (
     ...manifestOn(run),
     ...workOn(run),
     ...resultsOn(run),
+    ...moneyOn(run),
+    batches: batchesOn(run),
     close: closeOn(run)
   }
 })
@@ -91,6 +96,7 @@ const beginOn = (run: OpenRun): LedgerShape["begin"] =>
       db.updateTable("state.run").set({ status, plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute()
     )
     run.isFresh = lastCommit === 0
+    run.hasBatches = (yield* use("reading provider batches", countBatches)) > 0
     run.before = yield* use("counting what is done", (db) => readBefore(db, plan))
     yield* startCommits(run, lastCommit)
     const record: RunRecord = { ...start, itemLimit: item_limit, status, sealed, session: run.session, createdAt: created_at }
@@ -165,7 +171,11 @@ const workOn = (run: OpenRun): Pick<LedgerShape, "pending" | "settle" | "flush" 
     pending: (from, to) =>
       Effect.suspend(() => {
         const isUntouched = run.isFresh && run.commits?.hasSettled(from, to) !== true
-        return patience.waitOut(duck.use("reading items", (db) => readPending(db, options.plan, from, to, isUntouched)))
+        return patience.waitOut(
+          duck.use("reading items", (db) =>
+            readPending(db, { plan: options.plan, from, to, isFresh: isUntouched, hasBatches: run.hasBatches })
+          )
+        )
       }),
     settle: (settlement) => (run.commits === null ? Effect.andThen(run.running, Effect.void) : run.commits.settle(settlement)),
     flush: Effect.flatMap(run.running, (commits) => commits.flush),
@@ -173,13 +183,12 @@ const workOn = (run: OpenRun): Pick<LedgerShape, "pending" | "settle" | "flush" 
       const { commits, before } = run
       const dispositions = addDispositions(before.dispositions, commits?.dispositions ?? noDispositions)
       const committed = countItems(dispositions)
-      const spentUsd = before.spentUsd + (commits?.spentUsd ?? 0)
       return {
         manifest: before.manifest,
         committed,
         inFlight: commits?.uncommitted ?? 0,
         dispositions,
-        spentUsd,
+        ...addCosts(before.costs, commits?.costs ?? noCosts),
         trouble: patience.trouble
       }
     })
@@ -206,11 +215,11 @@ const resultsOn = ({
 
 /** Without patience: a full disk must not keep a process from ending. */
 const closeOn = (run: OpenRun): LedgerShape["close"] =>
-  Effect.fn("Ledger.close")(function* (status, failure) {
+  Effect.fn("Ledger.close")(function* (status, failure, drawnUsd = null) {
     const { duck, options, patience } = run
     const audit = duck.use("checking completeness", (db) => readCompleteness(db, options.plan))
     const closing = status === "done" ? canonicalJson((yield* patience.once(audit)).dispositions) : null
     const endedAt = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
-    const end = { session: run.session, status, failure, closing, endedAt }
+    const end = { session: run.session, status, failure, closing, endedAt, drawnUsd }
     yield* patience.once(duck.use("closing the run", (db) => endRun(db, end)))
   })

@@ -6,10 +6,13 @@ import * as Stream from "effect/Stream"
 
 import { canonicalJson, type Plan } from "../../dsl/index.ts"
 import { Batch } from "./batch.ts"
+import { addCosts, noCosts } from "./costs.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { addDispositions, countItems, noDispositions, worst, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { Settlement, StagedItem, StagedRejection, StepRow } from "./ledger.ts"
 import { auditDisk, MemoryDisk } from "./memory-disk.ts"
+import { batchedOf, memoryBatches } from "./memory-batches.ts"
+import { memoryMoney } from "./memory-money.ts"
 import { Patience } from "./patience.ts"
 import { groupsOf, placeItems, type HashedItem } from "./place-items.ts"
 import { terminalSteps } from "./plan-columns.ts"
@@ -74,7 +77,7 @@ export class MemoryLedger implements LedgerShape {
   #staged: Array<HashedItem> = []
   #rejections: Array<StagedRejection> = []
   #ordinals = new Map<string, number>()
-  #before = { dispositions: noDispositions, spentUsd: 0 }
+  #before = { dispositions: noDispositions, costs: noCosts }
 
   /** Opens the disk; at the scope's end what is left is committed, unless the process is dead by then. */
   static readonly open = (options: MemoryLedgerOptions): Effect.Effect<MemoryLedger, never, Scope.Scope> => {
@@ -97,6 +100,14 @@ export class MemoryLedger implements LedgerShape {
     this.#terminals = terminalSteps(plan).length
     this.#commits = commits
     this.#patience = patience
+    const act = <A>(work: () => A) => this.#do(work)
+    this.batches = memoryBatches(process.disk, act)
+    const money = memoryMoney(() => ({ ...this.#disk.forMoney(), session: this.#disk.sessions.length }), act)
+    this.money = money.money
+    this.grant = money.grant
+    this.openGate = money.openGate
+    this.gates = money.gates
+    this.raiseAlert = money.raiseAlert
   }
 
   /** Ends the process: what isn't committed is lost, and nothing is written any more. Returns what the disk holds. */
@@ -186,9 +197,11 @@ export class MemoryLedger implements LedgerShape {
 
   readonly pending: LedgerShape["pending"] = (from, to) =>
     this.#do(() =>
-      this.#disk.items
-        .slice(from, to + 1)
-        .flatMap((item, index) => this.#disk.historyOf(from + index).pending(from + index, item, this.#terminals) ?? [])
+      this.#disk.items.slice(from, to + 1).flatMap((item, index) => {
+        const seq = from + index
+        const left = this.#disk.historyOf(seq).pending(seq, item, this.#terminals)
+        return left === null ? [] : [{ ...left, batched: batchedOf(this.#disk.batches, seq) }]
+      })
     )
 
   readonly settle: LedgerShape["settle"] = (settlement) => this.#process.alive(() => this.#commits.settle(settlement))
@@ -197,17 +210,24 @@ export class MemoryLedger implements LedgerShape {
 
   readonly tally: LedgerShape["tally"] = Effect.sync(() => {
     const dispositions = addDispositions(this.#before.dispositions, this.#commits.dispositions)
-    const spentUsd = this.#before.spentUsd + this.#commits.spentUsd
+    const costs = addCosts(this.#before.costs, this.#commits.costs)
     const { uncommitted: inFlight } = this.#commits
     return {
       manifest: this.#disk.items.length,
       committed: countItems(dispositions),
       inFlight,
       dispositions,
-      spentUsd,
+      ...costs,
       trouble: this.#patience.trouble
     }
   })
+
+  readonly batches: LedgerShape["batches"]
+  readonly money: LedgerShape["money"]
+  readonly grant: LedgerShape["grant"]
+  readonly openGate: LedgerShape["openGate"]
+  readonly gates: LedgerShape["gates"]
+  readonly raiseAlert: LedgerShape["raiseAlert"]
 
   readonly completeness: LedgerShape["completeness"] = this.#do(() => auditDisk(this.#disk, this.#terminals))
 
@@ -226,21 +246,22 @@ export class MemoryLedger implements LedgerShape {
 
   readonly saveReport: LedgerShape["saveReport"] = (step, text) => this.#do(() => void this.#disk.reports.set(step, text))
 
-  readonly close: LedgerShape["close"] = (status, failure) =>
+  readonly close: LedgerShape["close"] = (status, failure, drawnUsd = null) =>
     this.#do(() => {
+      if (drawnUsd !== null) this.#disk.settleMoney(drawnUsd)
       if (this.#disk.run !== null) this.#disk.run = { ...this.#disk.run, status, failure }
     })
 
   #countBefore() {
     const dispositions: Record<Disposition, number> = { ...noDispositions }
-    let spentUsd = 0
+    let costs = noCosts
     for (const seq of this.#disk.items.keys()) {
       const history = this.#disk.historyOf(seq)
-      spentUsd += history.spentUsd
+      costs = addCosts(costs, history.costs)
       if (new Set(history.ends.map(({ step }) => step)).size >= this.#terminals)
         dispositions[worst(history.ends.map(({ disposition }) => disposition))]++
     }
-    return { dispositions, spentUsd }
+    return { dispositions, costs }
   }
 }
 

@@ -3,7 +3,9 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 
-import type { CheckpointStatus, Disposition, RunStatus } from "./state-tables.ts"
+import type { BatchLedger, PriorBatch } from "./batch-record.ts"
+import type { Costs } from "./costs.ts"
+import type { CallTier, CheckpointStatus, Disposition, GateDecision, GateKind, RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
 
 /** What a run is begun with. */
@@ -108,6 +110,10 @@ export interface PendingItem {
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
   /** Durable answers of steps without a checkpoint, the last of each: a rule refused them, and the next answer wasn't durable yet. */
   readonly refused: ReadonlyMap<string, PriorAnswer>
+  /** The number of the last call that is durable, by step: tries go on counting behind it. */
+  readonly tried: ReadonlyMap<string, number>
+  /** What a provider batch has of the item, or had: by step, the last attempt. */
+  readonly batched: ReadonlyMap<string, PriorBatch>
 }
 
 export interface PriorAnswer {
@@ -148,9 +154,15 @@ export interface AttemptRecord {
   readonly requestDigest: string
   readonly startedAt: Date
   readonly ms: number
+  readonly tier: CallTier
   readonly inputTokens: number
+  readonly cacheReadTokens: number
+  readonly cacheWriteTokens: number
   readonly outputTokens: number
+  readonly reasoningTokens: number
   readonly costUsd: number | null
+  /** What the batch tier, the provider's cache or reuse took off the full price; null where no price is known. */
+  readonly savedUsd: number | null
   readonly confidence: number | null
 }
 
@@ -227,13 +239,35 @@ export interface Completeness {
   readonly holds: boolean
 }
 
+/** What a run may spend, and what it has. */
+export interface Money {
+  /** The budget, and what people added at gates. */
+  readonly envelopeUsd: number
+  /** Costs of durable attempts, over all sessions. */
+  readonly spentUsd: number
+  /** Granted to sessions that a kill cut off, and found in no durable attempt: counted as spent. */
+  readonly uncertainUsd: number
+  /** The most that provider batches may cost whose requests aren't all settled. */
+  readonly batchUsd: number
+}
+
+export interface GateRecord {
+  /** `<run>.<number>` */
+  readonly gate: string
+  readonly kind: GateKind
+  /** JSON, without personal data. */
+  readonly detail: string
+  readonly openedAt: Date
+  readonly decision: GateDecision | null
+  readonly addUsd: number | null
+}
+
 /** Counts kept while the run goes on; `committed` is what a kill can't take back. */
-export interface Tally {
+export interface Tally extends Costs {
   readonly manifest: number
   readonly committed: number
   readonly inFlight: number
   readonly dispositions: Readonly<Record<Disposition, number>>
-  readonly spentUsd: number
   /** Why writes wait (a full disk); null when they don't. */
   readonly trouble: string | null
 }
@@ -256,6 +290,15 @@ export interface LedgerShape {
   /** Returns once everything settled so far is durable. */
   readonly flush: Effect.Effect<void, StoreError>
   readonly tally: Effect.Effect<Tally>
+  readonly money: Effect.Effect<Money, StoreError>
+  /** Lets this session's calls draw `usd` in all; durable when it returns. */
+  readonly grant: (usd: number) => Effect.Effect<void, StoreError>
+  /** Opens a gate, or finds the one of that kind that is open. */
+  readonly openGate: (kind: GateKind, detail: unknown) => Effect.Effect<GateRecord, StoreError>
+  readonly gates: Effect.Effect<ReadonlyArray<GateRecord>, StoreError>
+  /** True the first time in the run's life that this kind is raised. */
+  readonly raiseAlert: (kind: string, detail: unknown) => Effect.Effect<boolean, StoreError>
+  readonly batches: BatchLedger
   readonly completeness: Effect.Effect<Completeness, StoreError>
   /** Answers that reached `step`, in the manifest's order. */
   readonly rows: (step: string) => Stream.Stream<ReadonlyArray<StepRow>, StoreError>
@@ -263,8 +306,11 @@ export interface LedgerShape {
   readonly query: (step: string, query: (db: unknown) => unknown) => Effect.Effect<ReadonlyArray<unknown>, StoreError>
   readonly saveSummary: (step: string, values: unknown) => Effect.Effect<void, StoreError>
   readonly saveReport: (step: string, text: string) => Effect.Effect<void, StoreError>
-  /** Ends this session with the run's status; `done` also ends the run. */
-  readonly close: (status: RunStatus, failure: string | null) => Effect.Effect<void, StoreError>
+  /**
+   * Ends this session with the run's status; `done` also ends the run. `drawnUsd` is what its calls drew on what was granted: what of that
+   * no durable attempt tells of stays uncertain. Without it, everything that was granted may have been spent.
+   */
+  readonly close: (status: RunStatus, failure: string | null, drawnUsd?: number | null) => Effect.Effect<void, StoreError>
 }
 
 export class Ledger extends Context.Service<Ledger, LedgerShape>()("nightshift/Ledger") {}

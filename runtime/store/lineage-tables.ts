@@ -150,7 +150,12 @@ const attempts: PublishedTable = {
     ["cost_usd", "double"],
     ["confidence", "double"],
     ["session", "integer"],
-    ["commit_no", "bigint"]
+    ["commit_no", "bigint"],
+    ["cache_read_tokens", "bigint"],
+    ["cache_write_tokens", "bigint"],
+    ["reasoning_tokens", "bigint"],
+    ["tier", text],
+    ["saved_usd", "double"]
   ],
   cut: "commit_no",
   key: [],

@@ -1,4 +1,5 @@
 /** A run's files in memory: they hold what is committed and nothing else, so they are what a crash leaves. */
+import { costsOf, isAccountedFor, type Costs } from "./costs.ts"
 import {
   noDispositions,
   worst,
@@ -19,6 +20,8 @@ import type {
   StepRow,
   Variant
 } from "./ledger.ts"
+import type { DiskBatches } from "./memory-batches.ts"
+import { DiskMoney, type MoneyOnDisk } from "./memory-money.ts"
 import type { Disposition, RunStatus } from "./state-tables.ts"
 
 export interface DiskRun extends RunStart {
@@ -48,14 +51,20 @@ export class MemoryDisk {
   readonly commits: Array<ReadonlyArray<Settlement>> = []
   /** The payload's half of the next commit, where a kill came before the state's. */
   halfCommit: ReadonlyArray<Settlement> = []
+  readonly batches: DiskBatches = new Map()
+  readonly money = new DiskMoney()
   readonly summaries = new Map<string, string>()
   readonly reports = new Map<string, string>()
+  readonly #paid: Array<{ readonly session: number; readonly usd: number; readonly isRealtime: boolean }> = []
   readonly #histories = new Map<number, Array<Settlement>>()
 
   /** Makes a commit whole. */
   commit(settlements: ReadonlyArray<Settlement>): void {
     this.commits.push(settlements)
     this.halfCommit = []
+    const session = this.sessions.length
+    for (const { costUsd, tier } of settlements.flatMap(({ attempts }) => attempts))
+      if (costUsd !== null && costUsd !== 0) this.#paid.push({ session, usd: costUsd, isRealtime: tier === "realtime" })
     for (const settlement of settlements) {
       const history = this.#histories.get(settlement.seq)
       if (history === undefined) this.#histories.set(settlement.seq, [settlement])
@@ -68,6 +77,23 @@ export class MemoryDisk {
     this.items = []
     this.rejections = []
     this.partitions = []
+  }
+
+  forMoney(): Omit<MoneyOnDisk, "session"> {
+    const { money, batches, run } = this
+    return { money, batches, run, spentUsd: (session) => this.#spentUsd(session) }
+  }
+
+  /** Costs of committed attempts: of all, or of the calls in real time of one session. */
+  #spentUsd(session: number | null): number {
+    return this.#paid.reduce((sum, paid) => sum + (session === null || (paid.session === session && paid.isRealtime) ? paid.usd : 0), 0)
+  }
+
+  /** The session ended by itself: what it drew and no attempt tells of stays uncertain. */
+  settleMoney(drawnUsd: number): void {
+    const session = this.sessions.length
+    if (this.money.grants.has(session))
+      this.money.grants.set(session, { grantedUsd: drawnUsd, isSettled: isAccountedFor(drawnUsd, this.#spentUsd(session)) })
   }
 
   /** What was committed of an item. */
@@ -97,8 +123,8 @@ export class ItemHistory {
     return this.#settlements.some(({ flags }) => flags.length > 0)
   }
 
-  get spentUsd(): number {
-    return this.#settlements.reduce((sum, { attempts }) => attempts.reduce((of, { costUsd }) => of + (costUsd ?? 0), sum), 0)
+  get costs(): Costs {
+    return costsOf(this.#settlements.flatMap(({ attempts }) => attempts))
   }
 
   /** The last answer of each step. */
@@ -111,7 +137,7 @@ export class ItemHistory {
   }
 
   /** Null for an item that ended at all of `terminals` steps. */
-  pending(seq: number, { itemId, key, body, reference }: DiskItem, terminals: number): PendingItem | null {
+  pending(seq: number, { itemId, key, body, reference }: DiskItem, terminals: number): Omit<PendingItem, "batched"> | null {
     if (new Set(this.ends.map(({ step }) => step)).size >= terminals) return null
     const { answers } = this
     const checkpoints = new Map<string, PriorCheckpoint>()
@@ -131,7 +157,10 @@ export class ItemHistory {
     const refused = new Map<string, PriorAnswer>()
     for (const [step, { attempt, output, variant }] of answers)
       if (!stoodOn.has(step)) refused.set(step, { attempt, output, variant: withoutShape(variant) })
-    return { seq, itemId, key, body, reference, checkpoints, refused }
+    const tried = new Map<string, number>()
+    for (const { variant, attempt } of this.#settlements.flatMap(({ attempts }) => attempts))
+      tried.set(variant.step, Math.max(attempt, tried.get(variant.step) ?? 0))
+    return { seq, itemId, key, body, reference, checkpoints, refused, tried }
   }
 
   /** The answer that reached a step; null where none did. */

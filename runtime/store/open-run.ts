@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 
 import type { Plan } from "../../dsl/index.ts"
 import type { CommitBatch } from "./commit-batch.ts"
+import { noCosts } from "./costs.ts"
 import type { Duck } from "./duck.ts"
 import type { GroupCommit } from "./group-commit.ts"
 import { noDispositions } from "./ledger.ts"
@@ -33,7 +34,9 @@ export class OpenRun {
   session = 0
   /** Whether no earlier session committed anything. */
   isFresh = true
-  before = { manifest: 0, dispositions: noDispositions, spentUsd: 0 }
+  before = { manifest: 0, dispositions: noDispositions, costs: noCosts }
+  /** Whether any request of the run is, or was, in a provider batch. */
+  hasBatches = false
 
   constructor(options: DuckLedgerOptions, duck: Duck<LedgerTables>, exclusively: Exclusively, scope: Scope.Scope) {
     this.options = options

@@ -42,6 +42,14 @@ export interface PayloadTables {
     raw: string | null
     commit_no: number
   }
+  /** Lines of a provider batch's results as they came, until their items are settled. */
+  "payload.replies": {
+    batch: number
+    seq: number
+    step: string
+    attempt: number
+    body: string
+  }
   "payload.labels": { partition_no: number; label: string }
   "payload.params": { params: string }
   /** Values of aggregates, as JSON. */
@@ -62,5 +70,8 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table payload.params (params varchar not null)`,
     `create table payload.summaries (step varchar not null, summary varchar not null)`,
     `create table payload.reports (step varchar not null, report varchar not null)`
+  ],
+  [
+    `create table payload.replies (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null, body varchar not null)`
   ]
 ]

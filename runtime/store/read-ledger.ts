@@ -2,6 +2,8 @@
 import { sql, type Compilable, type Expression, type Kysely } from "kysely"
 
 import type { FlatColumn, Plan } from "../../dsl/index.ts"
+import { readBatched } from "./batch-ledger.ts"
+import type { PriorBatch } from "./batch-record.ts"
 import { identifier, quoted } from "./duck.ts"
 import {
   noDispositions,
@@ -19,8 +21,17 @@ import type { Disposition } from "./state-tables.ts"
 
 type Db = Kysely<LedgerTables>
 
-/** Items of a range that lack a disposition at some terminal step. `isFresh` saves the look at checkpoints that can't be there. */
-export const readPending = async (db: Db, plan: Plan, from: number, to: number, isFresh: boolean): Promise<ReadonlyArray<PendingItem>> => {
+export interface PendingQuery {
+  readonly plan: Plan
+  readonly from: number
+  readonly to: number
+  /** Saves the look at checkpoints that can't be there. */
+  readonly isFresh: boolean
+  readonly hasBatches: boolean
+}
+
+/** Items of a range that lack a disposition at some terminal step. */
+export const readPending = async (db: Db, { plan, from, to, isFresh, hasBatches }: PendingQuery): Promise<ReadonlyArray<PendingItem>> => {
   const items = await asOneText(
     db,
     db
@@ -32,13 +43,22 @@ export const readPending = async (db: Db, plan: Plan, from: number, to: number, 
       .where("listed.seq", "<=", to)
       .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
   )
-  if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints, refused: noAnswers }))
+  const batched = hasBatches ? await readBatched(db, from, to) : noneBatched
+  const batchesOf = (seq: number) => batched.get(seq) ?? noBatches
+  if (isFresh)
+    return items.map((item) => ({ ...item, checkpoints: noCheckpoints, refused: noAnswers, tried: noTries, batched: batchesOf(item.seq) }))
   const prior = await readCheckpoints(db, from, to)
   const refused = await readRefused(db, from, to)
+  const tried = await readTried(db, from, to)
   const terminals = terminalSteps(plan).length
   return items.flatMap((item) => {
     const found = prior.get(item.seq)
-    const left = { checkpoints: found?.checkpoints ?? noCheckpoints, refused: refused.get(item.seq) ?? noAnswers }
+    const left = {
+      checkpoints: found?.checkpoints ?? noCheckpoints,
+      refused: refused.get(item.seq) ?? noAnswers,
+      tried: tried.get(item.seq) ?? noTries,
+      batched: batchesOf(item.seq)
+    }
     return found !== undefined && found.terminals >= terminals ? [] : [{ ...item, ...left }]
   })
 }
@@ -59,6 +79,9 @@ const asOneText = async <R extends { readonly seq: number; readonly attempt?: nu
 
 const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
 const noAnswers: ReadonlyMap<string, PriorAnswer> = new Map()
+const noTries: ReadonlyMap<string, number> = new Map()
+const noBatches: ReadonlyMap<string, PriorBatch> = new Map()
+const noneBatched: ReadonlyMap<number, ReadonlyMap<string, PriorBatch>> = new Map()
 
 /** Answers that no checkpoint stands on. */
 const readRefused = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorAnswer>>> => {
@@ -91,6 +114,24 @@ const readRefused = async (db: Db, from: number, to: number): Promise<ReadonlyMa
   for (const { seq, step, attempt, output, ...of } of rows) {
     const found = bySeq.get(seq) ?? new Map<string, PriorAnswer>()
     bySeq.set(seq, found.set(step, { attempt, output, variant: variantOf(of) }))
+  }
+  return bySeq
+}
+
+/** The last durable attempt of each step that has any. */
+const readTried = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, number>>> => {
+  const rows = await db
+    .selectFrom("state.attempts as call")
+    .innerJoin("state.variants as variant", "variant.variant", "call.variant")
+    .where("call.seq", ">=", from)
+    .where("call.seq", "<=", to)
+    .groupBy(["call.seq", "variant.step"])
+    .select(({ fn }) => ["call.seq", "variant.step", fn.max("call.attempt").as("last")])
+    .execute()
+  const bySeq = new Map<number, Map<string, number>>()
+  for (const { seq, step, last } of rows) {
+    const found = bySeq.get(seq) ?? new Map<string, number>()
+    bySeq.set(seq, found.set(step, last))
   }
   return bySeq
 }

@@ -25,6 +25,8 @@ export interface RunFolder {
   /** Deleted when the manifest is sealed. */
   readonly staging: string
   readonly temp: string
+  /** Requests on their way into providers' batches. */
+  readonly spool: string
   /** Who works on the run, for people and `cancel`; the lock itself is DuckDB's. */
   readonly holder: string
   /** A snapshot for `status` while the state file is held. */
@@ -78,6 +80,7 @@ const runFolder = (root: string): RunFolder => ({
   payload: path.join(root, "payload.duckdb"),
   staging: path.join(root, "staging.duckdb"),
   temp: path.join(root, "temp"),
+  spool: path.join(root, "spool"),
   holder: path.join(root, "holder.json"),
   progress: path.join(root, "progress.json"),
   cancel: path.join(root, "cancel"),

@@ -8,7 +8,17 @@ export type Disposition = "delivered" | "skipped" | "held" | "review" | "dead"
 export type CheckpointStatus = "answered" | "passed" | "deferred" | "skipped" | "held" | "review" | "dead"
 
 /** `running` also stands in the file of a run whose process died; who reads it then sees that nobody holds the lock. */
-export type RunStatus = "preparing" | "running" | "interrupted" | "cancelled" | "failed" | "done"
+export type RunStatus = "preparing" | "running" | "waiting" | "interrupted" | "cancelled" | "failed" | "done"
+
+/** How a call was made; `reused` is one that wasn't. */
+export type CallTier = "realtime" | "batch" | "reused"
+
+/** A provider batch's way: an intent before anything is created; `dropped` where nothing was, and its requests are spooled again. */
+export type BatchStatus = "intended" | "live" | "ended" | "ingested" | "settled" | "dropped"
+
+/** What a run may wait for a person at. */
+export type GateKind = "budget"
+export type GateDecision = "approved" | "rejected"
 
 type Instant = ColumnType<Date, Date, Date>
 
@@ -112,6 +122,70 @@ export interface StateTables {
     confidence: number | null
     session: number
     commit_no: number
+    cache_read_tokens: number
+    cache_write_tokens: number
+    /** Of `output_tokens`. */
+    reasoning_tokens: number
+    tier: CallTier
+    /** What the batch tier, the provider's cache or an answer reused took off the full price; null where no price is known. */
+    saved_usd: number | null
+  }
+  /** One row a session: what its calls may draw, committed before they do. */
+  "state.money": {
+    session: number
+    granted_usd: number
+    /** Set when the session ended by itself: all it drew is in `attempts`. */
+    is_settled: boolean
+  }
+  /** Where the run waits, or waited, for a person. */
+  "state.gates": {
+    gate: string
+    kind: GateKind
+    /** JSON, without personal data. */
+    detail: string
+    opened_at: Instant
+    decision: GateDecision | null
+    decided_at: Instant | null
+    decided_by: string | null
+    add_usd: number | null
+    note: string | null
+  }
+  /** What people were told, once a kind: also after a restart it isn't told again. */
+  "state.alerts": {
+    kind: string
+    detail: string
+    raised_at: Instant
+  }
+  "state.batches": {
+    batch: number
+    status: BatchStatus
+    engine: string
+    account: string
+    /** Requests with equal groups share a batch: the model and the endpoint. */
+    batch_group: string
+    model: string
+    requests: number
+    bytes: number
+    /** The most that its requests may cost: held back from the budget until they are settled. */
+    reserved_usd: number
+    provider_batch: string | null
+    /** JSON array of the provider's files that are to be deleted. */
+    files: string
+    /** The provider's own word for how it ended. */
+    outcome: string | null
+    intended_at: Instant
+    created_at: Instant | null
+    ended_at: Instant | null
+    ingested_at: Instant | null
+    /** When spool file and provider's files were deleted. */
+    removed_at: Instant | null
+  }
+  /** Who is in which provider batch. */
+  "state.batch_requests": {
+    batch: number
+    seq: number
+    step: string
+    attempt: number
   }
   "state.checkpoints": {
     seq: number
@@ -204,5 +278,20 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.flags (seq bigint not null, item_id varchar not null, step varchar not null, rule varchar not null, commit_no bigint not null)`,
     `create table state.commits (commit_no bigint not null, committed_at timestamptz not null, items integer not null)`,
     `create table state.published (table_name varchar not null, segment integer not null, from_commit bigint not null, to_commit bigint not null, done boolean not null)`
+  ],
+  [
+    `alter table state.attempts add column cache_read_tokens bigint default 0`,
+    `alter table state.attempts add column cache_write_tokens bigint default 0`,
+    `alter table state.attempts add column reasoning_tokens bigint default 0`,
+    `alter table state.attempts add column tier varchar default 'realtime'`,
+    `alter table state.attempts add column saved_usd double`,
+    `create table state.money (session integer not null, granted_usd double not null, is_settled boolean not null)`,
+    `create table state.gates (gate varchar not null, kind varchar not null, detail varchar not null, opened_at timestamptz not null, decision varchar,
+      decided_at timestamptz, decided_by varchar, add_usd double, note varchar)`,
+    `create table state.alerts (kind varchar not null, detail varchar not null, raised_at timestamptz not null)`,
+    `create table state.batches (batch integer not null, status varchar not null, engine varchar not null, account varchar not null, batch_group varchar not null,
+      model varchar not null, requests bigint not null, bytes bigint not null, reserved_usd double not null, provider_batch varchar, files varchar not null,
+      outcome varchar, intended_at timestamptz not null, created_at timestamptz, ended_at timestamptz, ingested_at timestamptz, removed_at timestamptz)`,
+    `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ]
 ]

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { compile, type Job } from "../../dsl/index.ts"
 import { VariantCache } from "../../runtime/execute/ask.ts"
 import { makeGraph } from "../../runtime/execute/graph.ts"
+import { directCaller } from "../../runtime/execute/caller.ts"
 import { processItem } from "../../runtime/execute/item.ts"
 import { PromptVersions } from "../../runtime/execute/prompt-version.ts"
 import { localProvider } from "../../runtime/provider/local.ts"
@@ -32,7 +33,7 @@ export const runItem = async (options: ItemRunOptions): Promise<ReadonlyArray<Se
       const provider = yield* Effect.provide(Provider, localProvider(services))
       const environment = {
         graph: makeGraph(options.job),
-        provider,
+        caller: directCaller(provider),
         services,
         versions: new PromptVersions(),
         codeVersion: "code",

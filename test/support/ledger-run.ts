@@ -103,6 +103,11 @@ export const settlementOf = ({ seq, itemId }: Pick<PendingItem, "seq" | "itemId"
     ms: 5,
     inputTokens: 7,
     outputTokens: 2,
+    tier: "realtime" as const,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    savedUsd: 0,
     costUsd: 0.25,
     confidence: 0.5
   }

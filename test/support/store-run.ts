@@ -177,6 +177,11 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
         ms: 12,
         inputTokens: 10,
         outputTokens: 3,
+        tier: "realtime" as const,
+        cacheReadTokens: 0,
+        cacheWriteTokens: 0,
+        reasoningTokens: 0,
+        savedUsd: 0,
         costUsd: 0.001,
         confidence: (seq % 100) / 100
       }

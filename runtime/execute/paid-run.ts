@@ -1,0 +1,252 @@
+/** Everything that a run with remote models needs beside its workers: money, rates, batches, reuse. One scope owns it. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+import type { Model, Plan } from "../../dsl/index.ts"
+import { Breaker } from "../guard/breaker.ts"
+import { Budget } from "../guard/budget.ts"
+import { RateLimiter } from "../guard/rate.ts"
+import type { Accounts } from "../provider/accounts.ts"
+import type { BatchProvider } from "../provider/batch-provider.ts"
+import { boundUsd, fullUsd, inputTokensBound } from "../provider/price.ts"
+import type { CallRequest, Provider } from "../provider/provider.ts"
+import type { Usage } from "../provider/usage.ts"
+import type { BatchRecord } from "../store/batch-record.ts"
+import { openEarlierAnswers } from "../store/earlier-answers.ts"
+import type { DuckLedger } from "../store/ledger-duckdb.ts"
+import { countItems } from "../store/ledger.ts"
+import type { StoreError } from "../store/store-error.ts"
+import { clearSpool } from "../store/spool.ts"
+import type { RunFolder, StateFolder } from "../store/state-folder.ts"
+import { BatchDesk } from "./batch-desk.ts"
+import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
+import { CustomIds } from "./custom-id.ts"
+import type { Graph } from "./graph.ts"
+import { Halt } from "./halt.ts"
+import { PaidCaller, type Lane } from "./paid-caller.ts"
+import { Reuse } from "./reuse.ts"
+import { AccountFault, WaitsAtGate } from "./run-error.ts"
+import type { Rounds } from "./work.ts"
+
+export interface PaidRunOptions {
+  readonly run: string
+  readonly graph: Graph
+  readonly plan: Plan
+  readonly ledger: DuckLedger
+  readonly folder: StateFolder
+  readonly runFolder: RunFolder
+  readonly provider: Provider["Service"]
+  readonly batches: BatchProvider["Service"]
+  readonly accounts: Accounts["Service"]
+  /** Epoch ms by which the run must have ended; null without a deadline. */
+  readonly deadline: number | null
+  /** Ms that all items would take in real time: what a batch must leave room for. */
+  readonly realtimeMs: number
+}
+
+/** Every model that any infer of the job may ask, overrides too. */
+export const modelsOf = (graph: Graph): ReadonlyArray<Model> => [
+  ...new Set(
+    graph.rows.flatMap((node) =>
+      node.kind === "infer"
+        ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])]
+        : []
+    )
+  )
+]
+
+export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRunOptions) {
+  const { run, graph, ledger, folder, runFolder, batches, deadline } = options
+  const clock = yield* Clock.Clock
+  const now = (): number => clock.currentTimeMillisUnsafe()
+  const halt = new Halt()
+  const budget = yield* openBudget(options)
+  const steps = graph.rows.flatMap((node) => (node.kind === "infer" ? node.models : []))
+  const ids = new CustomIds(run, [...new Set(steps.map(({ step }) => step))])
+  const tierOf = tiersOf(options, now)
+  const cancelAt = (model: Model): number | null => (model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options))
+  const flow = yield* BatchFlow.make({ run, ledger, ids, halt, now, cancelAt })
+  const bound = (request: CallRequest, tier: "realtime" | "batch"): number =>
+    boundUsd(request.model, inputTokensBound(request), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
+  const known = yield* ledger.batches.all
+  yield* clearSpool(runFolder)
+  const desk = new BatchDesk({
+    ...{ folder: runFolder, ledger, budget, batches, ids, now, send: flow.send },
+    boundUsd: (request) => bound(request, "batch"),
+    lastBatch: known.reduce((last, { batch }) => Math.max(last, batch), 0)
+  })
+  const remoteSteps = steps.filter(({ model }) => model.engine !== "local").map(({ step }) => step)
+  const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
+  const reuse = new Reuse(earlier, desk.leave)
+  const laneOf = yield* openLanes(options)
+  const prices = {
+    boundUsd: bound,
+    fullUsd: (model: Model, usage: Usage) => fullUsd(model, usage, new Date(now()))
+  }
+  const caller = new PaidCaller({ ...options, budget, laneOf, prices, desk, reuse, tierOf, halt, now })
+  yield* goOn(options, known, { desk, flow, budget })
+  const parts = { options, halt, budget, desk, flow, reuse }
+  return { caller, budget, flow, rounds: roundsOf(parts), ended: endedOf(parts) }
+})
+
+const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions) {
+  const money = yield* ledger.money
+  return yield* Budget.make({
+    ...money,
+    grant: ledger.grant,
+    onWarning: (spentUsd: number) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(ledger.raiseAlert("budget-80", { spentUsd, envelopeUsd: money.envelopeUsd }), () => true),
+        (isNews) =>
+          isNews
+            ? Effect.logWarning(
+                `Run ${run} has spent ${spentUsd.toFixed(2)} of its ${money.envelopeUsd.toFixed(2)} US dollars: at 100 % it waits for approval.`
+              )
+            : Effect.void
+      )
+  })
+})
+
+/** One rate a model and account, one breaker an account. */
+const openLanes = Effect.fnUntraced(function* ({
+  graph,
+  accounts,
+  run
+}: PaidRunOptions): Effect.fn.Return<(model: Model) => Lane, never, Scope.Scope> {
+  const lanes = new Map<string, Lane>()
+  const breakers = new Map<string, Breaker>()
+  const keyOf = ({ engine, account, name }: Model): string => `${engine} ${account} ${name}`
+  for (const model of modelsOf(graph)) {
+    if (model.engine === "local" || lanes.has(keyOf(model))) continue
+    const account = `${model.engine} ${model.account}`
+    const breaker =
+      breakers.get(account) ??
+      (yield* Breaker.make({
+        onChange: (state) =>
+          Effect.logWarning(
+            state === "open"
+              ? `Run ${run} pauses: account "${model.account}" at ${model.engine} answers with failures. It is probed, and the run goes on by itself.`
+              : `Run ${run}: account "${model.account}" at ${model.engine} is ${state === "closed" ? "answering again" : "being probed"}.`
+          )
+      }))
+    breakers.set(account, breaker)
+    const { requestsPerMinute, tokensPerMinute, concurrencyMax } = accounts.limitsOf(model)
+    lanes.set(keyOf(model), { breaker, rate: yield* RateLimiter.make({ requestsPerMinute, tokensPerMinute, concurrencyMax }) })
+  }
+  return (model) => {
+    const lane = lanes.get(keyOf(model))
+    if (lane === undefined) throw new Error(`Model ${model.name} is not one of the job's`)
+    return lane
+  }
+})
+
+/** What a batch must leave before the deadline for its rest to be asked in real time. */
+const fallbackMs = ({ realtimeMs }: PaidRunOptions): number => Math.max(10 * 60_000, realtimeMs * 1.5)
+
+/** `auto` is batch as long as a batch that fails leaves time enough. */
+const tiersOf =
+  (options: PaidRunOptions, now: () => number) =>
+  (model: Model): "realtime" | "batch" => {
+    if (model.tier !== "auto") return model.tier
+    if (options.batches.engineOf(model) === null) return "realtime"
+    return options.deadline === null || options.deadline - now() > 2 * fallbackMs(options) ? "batch" : "realtime"
+  }
+
+interface Parts {
+  readonly options: PaidRunOptions
+  readonly halt: Halt
+  readonly budget: Budget<StoreError>
+  readonly desk: BatchDesk
+  readonly flow: BatchFlow
+  readonly reuse: Reuse
+}
+
+/** Takes up the batches that an earlier session left. */
+const goOn = Effect.fnUntraced(function* (
+  { graph, batches, run }: PaidRunOptions,
+  known: ReadonlyArray<BatchRecord>,
+  { desk, flow, budget }: Pick<Parts, "desk" | "flow" | "budget">
+) {
+  for (const record of known) {
+    if (record.status === "settled" || record.status === "dropped") continue
+    const model = modelsOf(graph).find(
+      ({ engine, account, name }) => engine === record.engine && account === record.account && name === record.model
+    )
+    const engine = model === undefined ? null : batches.engineOf(model)
+    if (model === undefined || engine === null)
+      return yield* Effect.die(
+        new Error(`Run ${run} has a batch for ${record.model} of account ${record.account}, which its job no longer names`)
+      )
+    desk.adopt(record.batch, budget.adoptBatch(record.reservedUsd))
+    yield* flow.goOn(record, model, engine)
+  }
+})
+
+const roundsOf = ({ options, halt, budget, desk, flow, reuse }: Parts): Rounds => {
+  const { ledger } = options
+  let through: ReadonlyArray<EndedBatch> = []
+  const next = Effect.gen(function* () {
+    yield* desk.sealAll
+    if (halt.reason?.kind === "account") return null
+    if (flow.open === 0) {
+      if (!desk.hasLeft) return null
+      if (desk.neededUsd > 0) halt.raise({ kind: "budget", neededUsd: desk.neededUsd })
+      if (halt.reason !== null) return null
+      // Nobody's batch will answer those that waited for an equal request: they ask themselves.
+      reuse.forgetBatched()
+      through = []
+      return desk.takeLeft()
+    }
+    through = (yield* flow.ended).filter(({ batch }) => batch > 0)
+    for (const { batch, kind } of through) if (kind === "dropped") desk.close(batch)
+    const spans = yield* Effect.forEach(through, ({ batch }) => ledger.batches.spans(batch))
+    const left = desk.takeLeft()
+    // Money that found no room may find it now: whoever was turned away in real time comes again.
+    if (halt.reason?.kind === "budget") {
+      halt.liftBudget()
+      return "all" as const
+    }
+    return [...spans.flat(), ...left]
+  })
+  const passed = Effect.suspend(() =>
+    Effect.forEach(
+      through.filter(({ kind }) => kind === "ingested"),
+      ({ batch }) => settleBatch(options, desk, batch),
+      { discard: true }
+    )
+  )
+  void budget
+  return { next, passed }
+}
+
+/** All that a batch answered is durable: its replies go, here and at the provider. */
+const settleBatch = Effect.fnUntraced(function* ({ ledger, graph, batches, run }: PaidRunOptions, desk: BatchDesk, batch: number) {
+  const record = (yield* ledger.batches.all).find((each) => each.batch === batch)
+  const model = modelsOf(graph).find(({ engine, name }) => engine === record?.engine && name === record.model)
+  const engine = model === undefined ? null : batches.engineOf(model)
+  desk.close(batch)
+  if (record === undefined || engine === null) return
+  const removed = yield* Effect.result(engine.remove({ providerBatch: record.providerBatch ?? "", files: record.files }))
+  if (removed._tag === "Failure")
+    yield* Effect.logWarning(
+      `The files of batch ${record.providerBatch} of run ${run} are still at the provider: ${removed.failure.message}. Delete them there: ${record.files.join(", ")}.`
+    )
+  yield* ledger.batches.settle(batch, removed._tag === "Success" ? new Date(yield* Clock.currentTimeMillis) : null)
+})
+
+/** After the passes: fails where a person must act. */
+const endedOf = ({ options, halt, budget }: Parts) =>
+  Effect.gen(function* () {
+    const { ledger, run } = options
+    const { reason } = halt
+    if (reason === null) return
+    const tally = yield* ledger.tally
+    const openItems = tally.manifest - countItems(tally.dispositions)
+    if (reason.kind === "account")
+      return yield* new AccountFault({ run, account: reason.error.account, detail: reason.error.message, openItems })
+    const { envelopeUsd, spentUsd, uncertainUsd } = budget.snapshot()
+    const detail = { envelopeUsd, spentUsd, uncertainUsd, neededUsd: reason.neededUsd, openItems }
+    const { gate } = yield* ledger.openGate("budget", detail)
+    return yield* new WaitsAtGate({ run, gate, kind: "budget", detail })
+  })

@@ -1,0 +1,64 @@
+/** Until when nothing may be sent at all: as long as the provider asks for, or as long as seems wise. */
+
+/** First wait without a Retry-After, at most; doubles with every refusal that no success came between. */
+const backOffMs = 1_000
+const backOffMsMax = 60_000
+
+export class Closing {
+  readonly #random: () => number
+  #until = 0
+  /** Refusals in a row, of requests that were sent one after the other. */
+  #refusals = 0
+  #epoch = 0
+
+  /** `random` draws from [0, 1). */
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  /** The number of refusals that were heeded. A request carries the one it was sent under: one refusal of a burst speaks for all of it. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** When it opens; 0 or a time that is past when it's open. */
+  get until(): number {
+    return this.#until
+  }
+
+  isClosed(now: number): boolean {
+    return now < this.#until
+  }
+
+  closeUntil(at: number): void {
+    if (at > this.#until) this.#until = at
+  }
+
+  /**
+   * A request that was sent under `epoch` was refused; `retryAt` is what came with it. Returns whether this is news.
+   * A `retryAt` that is past means "now" once; after that it's believed no longer, or a broken provider would be hammered.
+   */
+  refused(epoch: number, retryAt: number | null, now: number): boolean {
+    const isNews = epoch === this.#epoch
+    if (retryAt !== null) this.closeUntil(retryAt)
+    if (!isNews) return false
+    this.#epoch++
+    this.#refusals++
+    const isToldToWait = retryAt !== null && (retryAt > now || this.#refusals === 1)
+    if (!isToldToWait) this.closeUntil(now + this.#backOff())
+    return true
+  }
+
+  /**
+   * Of a request that was sent under `epoch`. Refusals come faster than answers: one that was sent beside the last refused request still
+   * shows that not everything is refused. What was sent long before shows nothing.
+   */
+  succeeded(epoch: number): void {
+    if (epoch >= this.#epoch - 1) this.#refusals = 0
+  }
+
+  /** Full jitter: anything from nothing to the bound. */
+  #backOff(): number {
+    return this.#random() * Math.min(backOffMsMax, backOffMs * 2 ** Math.min(this.#refusals - 1, 16))
+  }
+}

@@ -1,0 +1,126 @@
+/** Why a call gave no reply: one error with a reason that knows what to do. */
+import * as Schema from "effect/Schema"
+
+import { noUsage, type Usage } from "./usage.ts"
+
+/**
+ * What follows from a reason.
+ * - `wait`: nobody's fault and not paid: the item stays in line, and no retry is used up.
+ * - `retry`: another try may do better; tries are counted.
+ * - `dead`: the same request can only fail again: the item is given up on.
+ * - `stop`: no item can succeed until a person acts: the run stops, its items stay pending.
+ */
+export type Consequence = "wait" | "retry" | "dead" | "stop"
+
+/** Every reason, with what follows from it. */
+export const consequences = {
+  /** 429 of a rate: requests or tokens a minute, or a batch queue that is full. */
+  "rate-limited": "wait",
+  /** 529, or 503 with a word of overload. */
+  overloaded: "wait",
+  /** Any other 5xx. */
+  "server-error": "retry",
+  timeout: "retry",
+  /** The connection broke, or there was none. */
+  connection: "retry",
+  /** A function of the author's threw or failed. */
+  "model-failed": "retry",
+  "not-json": "retry",
+  /** 200 with no completion in the body, or an error in it (case 24). */
+  "no-answer": "retry",
+  /** The answer met `maxTokens` (case 26). */
+  truncated: "retry",
+  /** All of `maxTokens` went into reasoning (case 27). */
+  "empty-after-reasoning": "retry",
+  /** The provider's batch ended without a line for this request (case 7). */
+  missing: "retry",
+  /** The batch ended (expired, cancelled) before this request was worked on: not paid, not tried. */
+  unprocessed: "wait",
+  refused: "dead",
+  filtered: "dead",
+  "context-too-long": "dead",
+  /** Any other 4xx: the request itself is wrong. */
+  "invalid-request": "dead",
+  /** 401: re-read the key once, then stop. */
+  "key-rejected": "stop",
+  /** 403. */
+  forbidden: "stop",
+  /** `insufficient_quota`, a credit balance that is too low (cases 11, 23). */
+  "quota-exhausted": "stop",
+  "model-missing": "stop"
+} as const satisfies Readonly<Record<string, Consequence>>
+
+export type ProviderReason = keyof typeof consequences
+
+/** What the provider said of its limits with an answer, absolute in time. Null for what it didn't say. */
+export interface LimitSignals {
+  readonly requests: LimitSignal | null
+  readonly tokens: LimitSignal | null
+  /** Epoch ms before which nothing should be sent; from any form of Retry-After. */
+  readonly retryAt: number | null
+}
+
+export interface LimitSignal {
+  /** Allowed a minute. */
+  readonly limit: number | null
+  readonly remaining: number | null
+  /** Epoch ms at which `remaining` is `limit` again. */
+  readonly resetAt: number | null
+}
+
+/** `reason` goes to the metadata, `detail` and `raw` only to the payload. */
+export class ProviderError extends Schema.TaggedError<ProviderError>()("ProviderError", {
+  reason: Schema.Literals(Object.keys(consequences) as [ProviderReason, ...ReadonlyArray<ProviderReason>]),
+  model: Schema.String,
+  account: Schema.String,
+  detail: Schema.String,
+  /** What came instead of an answer, where something came: at most 64 KiB. */
+  raw: Schema.NullOr(Schema.String),
+  /** HTTP status; null where none came. */
+  status: Schema.NullOr(Schema.Number),
+  /** What it cost all the same: a truncated or unreadable answer is paid for. */
+  usage: Schema.Any as unknown as Schema.Codec<Usage>,
+  costUsd: Schema.NullOr(Schema.Number),
+  modelVersion: Schema.NullOr(Schema.String),
+  signals: Schema.Any as unknown as Schema.Codec<LimitSignals | null>
+}) {
+  get consequence(): Consequence {
+    return consequences[this.reason]
+  }
+  /** Whether the provider itself is in trouble: what the circuit breaker counts. */
+  get isOutage(): boolean {
+    return this.reason === "overloaded" || this.reason === "server-error" || this.reason === "timeout" || this.reason === "connection"
+  }
+  override get message(): string {
+    return `Model ${this.model} (account ${this.account}): ${sentences[this.reason]}${this.detail === "" ? "" : `: ${this.detail}`}`
+  }
+}
+
+/** Of a call that used nothing and said nothing of limits. */
+export const providerError = (
+  fields: Pick<ProviderError, "reason" | "model" | "account" | "detail"> &
+    Partial<Pick<ProviderError, "raw" | "status" | "usage" | "costUsd" | "modelVersion" | "signals">>
+): ProviderError => new ProviderError({ raw: null, status: null, usage: noUsage, costUsd: 0, modelVersion: null, signals: null, ...fields })
+
+const sentences: Readonly<Record<ProviderReason, string>> = {
+  "rate-limited": "the rate limit is reached",
+  overloaded: "the provider is overloaded",
+  "server-error": "the provider failed",
+  timeout: "no answer came in time",
+  connection: "the connection broke",
+  "model-failed": "the function failed",
+  "not-json": "the answer is no JSON",
+  "no-answer": "the reply holds no answer",
+  truncated: "the answer was cut off at maxTokens",
+  "empty-after-reasoning": "all of maxTokens went into reasoning, and nothing was said",
+  missing: "the provider's batch ended without this answer",
+  unprocessed: "the provider's batch ended before this request was worked on",
+  refused: "the model refused to answer",
+  filtered: "the provider's content filter withheld the answer",
+  "context-too-long": "the prompt is longer than the model can read",
+  "invalid-request": "the provider refused the request",
+  "key-rejected": "the key is not accepted",
+  forbidden: "the key may not do this",
+  "quota-exhausted": "the account has no money or quota left",
+  "model-missing": "the provider doesn't know this model"
+}

@@ -1,0 +1,126 @@
+/** What was asked, what was answered and what was paid: the provider's own books, to hold a client's against. */
+import { type Tokens, usdOf } from "./catalog.ts"
+
+/** One paid request. "Paid" is admitted with a 200: the provider bills even when the client died before it read the answer. */
+export interface Payment {
+  /** Of model and prompt: equal for equal items, in real time and in a batch. */
+  readonly item: number
+  /** Epoch ms. */
+  readonly at: number
+  readonly model: string
+  readonly tier: "realtime" | "batch"
+  /** From 0: how often this item had been asked before. */
+  readonly attempt: number
+  readonly customId: string | null
+  readonly batch: string | null
+  readonly tokens: Tokens
+  /** Null for a model without a list price. */
+  readonly usd: number | null
+}
+
+export interface ModelTotals {
+  readonly calls: number
+  readonly usd: number
+  /** Calls that have no price. */
+  readonly unpriced: number
+  readonly tokens: Tokens
+}
+
+interface ItemCount {
+  seen: number
+  paid: number
+}
+
+const noTokens: Tokens = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 }
+
+const add = (a: Tokens, b: Tokens): Tokens => ({
+  input: a.input + b.input,
+  cacheRead: a.cacheRead + b.cacheRead,
+  cacheWrite5m: a.cacheWrite5m + b.cacheWrite5m,
+  cacheWrite1h: a.cacheWrite1h + b.cacheWrite1h,
+  output: a.output + b.output,
+  reasoning: a.reasoning + b.reasoning
+})
+
+/** Counters that the rest of the fake raises. */
+export class Ledger {
+  readonly since = Date.now()
+  readonly payments: Array<Payment> = []
+  readonly items = new Map<number, ItemCount>()
+  readonly byStatus: Record<string, number> = {}
+  readonly byPath: Record<string, number> = {}
+  readonly byFault: Record<string, number> = {}
+  calls = 0
+  inFlight = 0
+  maxInFlight = 0
+  hung = 0
+  aborted = 0
+  batchesCreated = 0
+  batchesCancelled = 0
+  batchesDeleted = 0
+  filesUploaded = 0
+  filesDeleted = 0
+
+  /** The number of this attempt of an item, from 0. */
+  attempt(item: number): number {
+    const count = this.items.get(item)
+    if (count !== undefined) return count.seen++
+    this.items.set(item, { seen: 1, paid: 0 })
+    return 0
+  }
+
+  pay(payment: Omit<Payment, "usd" | "at">): void {
+    const count = this.items.get(payment.item)
+    if (count !== undefined) count.paid++
+    this.payments.push({ ...payment, at: Date.now(), usd: usdOf(payment.model, payment.tokens, payment.tier === "batch") })
+  }
+
+  stats() {
+    let paidItems = 0
+    let paidTwice = 0
+    for (const { paid } of this.items.values()) {
+      if (paid > 0) paidItems++
+      if (paid > 1) paidTwice++
+    }
+    const byModel = new Map<string, ModelTotals>()
+    let paidUsd = 0
+    for (const { model, usd, tokens } of this.payments) {
+      const old = byModel.get(model) ?? { calls: 0, usd: 0, unpriced: 0, tokens: noTokens }
+      paidUsd += usd ?? 0
+      byModel.set(model, {
+        calls: old.calls + 1,
+        usd: old.usd + (usd ?? 0),
+        unpriced: old.unpriced + (usd === null ? 1 : 0),
+        tokens: add(old.tokens, tokens)
+      })
+    }
+    const { user, system } = process.cpuUsage()
+    return {
+      uptimeMs: Date.now() - this.since,
+      calls: this.calls,
+      inFlight: this.inFlight,
+      maxInFlight: this.maxInFlight,
+      hung: this.hung,
+      /** Requests whose client was gone before the answer was sent. */
+      aborted: this.aborted,
+      byStatus: { ...this.byStatus },
+      byPath: { ...this.byPath },
+      byFault: { ...this.byFault },
+      items: this.items.size,
+      paidCalls: this.payments.length,
+      paidItems,
+      /** Items that were paid more than once. */
+      paidTwice,
+      /** Payments beyond each item's first. */
+      paidExtra: this.payments.length - paidItems,
+      paidUsd,
+      models: Object.fromEntries(byModel),
+      batches: { created: this.batchesCreated, cancelled: this.batchesCancelled, deleted: this.batchesDeleted },
+      files: { uploaded: this.filesUploaded, deleted: this.filesDeleted },
+      cpuMs: Math.round((user + system) / 1000),
+      rssMb: Math.round(process.memoryUsage.rss() / 2 ** 20)
+    }
+  }
+}
+
+export type FakeStats = ReturnType<Ledger["stats"]>
