@@ -61,12 +61,14 @@ const checkPrice = (step: string, name: string, price: Price): ReadonlyArray<Pla
   ]
 }
 
+const words = (text: string): ReadonlyArray<string> => text.split(" ")
+
 /** Fields of a request that nightshift writes itself; another value would break a digest, a bound or the reading of the answer. */
-const ownFields = new Set(
-  "model messages input instructions system prompt temperature stream background max_tokens max_output_tokens max_completion_tokens n best_of response_format".split(
-    " "
-  )
-)
+const ownFields = new Set([
+  ...words("model messages input instructions system prompt previous_response_id conversation"),
+  ...words("temperature max_tokens max_output_tokens max_completion_tokens n best_of modalities audio"),
+  ...words("text response_format output_config stream background store")
+])
 
 /** Fields by which a provider charges another price than the table's. */
 const pricedFields: Readonly<Record<string, (value: unknown) => boolean>> = {

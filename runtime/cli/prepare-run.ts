@@ -20,6 +20,10 @@ export interface RunRequest {
   readonly params: Readonly<Record<string, string>>
   readonly itemLimit: number | null
   readonly state: string
+  /** `--budget`; null for the job's own. */
+  readonly budgetUsd: number | null
+  /** `--env`: which accounts and keys. */
+  readonly env: string | null
 }
 
 export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunRequest) {
@@ -36,6 +40,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     codeVersion,
     folder,
     params,
+    env: request.env,
     date: logical.date,
     measuredPerMinute: yield* readThroughput(folder.root, plan.job),
     start: {
@@ -50,7 +55,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
       itemLimit: request.itemLimit,
       planDigest: plan.digest,
       plan: canonicalJson(plan),
-      budgetUsd: plan.budgetUsd,
+      budgetUsd: request.budgetUsd ?? plan.budgetUsd,
       estimateUsd: estimateUsd(plan),
       jobModule: module,
       params: canonicalJson(job.options.params === undefined ? {} : Schema.encodeSync(Schema.toCodecJson(job.options.params))(params))

@@ -2,8 +2,10 @@
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
+import { envFlag } from "./money-flags.ts"
 import { verb } from "./verb.ts"
 
 export const resume = verb(
@@ -18,9 +20,10 @@ export const resume = verb(
     acceptPlan: Flag.Boolean("accept-plan").pipe(
       Flag.withDescription("go on although the job compiles to another plan than it began with"),
       Flag.withDefault(false)
-    )
+    ),
+    env: envFlag
   },
-  Effect.fnUntraced(function* ({ run, acceptPlan, state, json }) {
+  Effect.fnUntraced(function* ({ run, acceptPlan, env, state, json }) {
     const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
     const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
     const { isEndUntold } = yield* Effect.promise(() => import("../execute/tell-end.ts"))
@@ -41,7 +44,18 @@ export const resume = verb(
     const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
     const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
     return yield* runToOutcome(
-      { job, plan, codeVersion, folder, start, params, date, measuredPerMinute, command: `runtime resume ${run}` },
+      {
+        job,
+        plan,
+        codeVersion,
+        folder,
+        start,
+        params,
+        date,
+        measuredPerMinute,
+        env: Option.getOrNull(env),
+        command: `runtime resume ${run}`
+      },
       json
     )
   })

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import type { Graph } from "../execute/graph.ts"
 import { formatCount } from "./format.ts"
 import { Misuse } from "./misuse.ts"
+import { envFlag } from "./money-flags.ts"
 import { verb, type Said } from "./verb.ts"
 
 export const tryVerb = verb(
@@ -31,15 +32,17 @@ export const tryVerb = verb(
       Flag.withDescription("logical date, YYYY-MM-DD (default: the last fire time, or today in UTC)"),
       Flag.optional
     ),
-    param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional)
+    param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional),
+    env: envFlag
   },
-  ({ job, item, step, date, param }) =>
+  ({ job, item, step, date, param, env }) =>
     tryJob({
       job,
       item: Option.getOrNull(item),
       step: Option.getOrNull(step),
       date: Option.getOrNull(date),
-      params: Option.getOrElse(param, () => ({}))
+      params: Option.getOrElse(param, () => ({})),
+      env: Option.getOrNull(env)
     })
 )
 
@@ -49,6 +52,7 @@ interface TryRequest {
   readonly step: string | null
   readonly date: string | null
   readonly params: Readonly<Record<string, string>>
+  readonly env: string | null
 }
 
 const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
@@ -58,7 +62,8 @@ const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
   const { logicalTimeFor } = yield* Effect.promise(() => import("./logical-time.ts"))
   const { decodeParams } = yield* Effect.promise(() => import("./job-params.ts"))
   const { buildServices } = yield* Effect.promise(() => import("../execute/services.ts"))
-  const { refuseMissingEngines } = yield* Effect.promise(() => import("../execute/engines.ts"))
+  const { openEngines } = yield* Effect.promise(() => import("../execute/open-engines.ts"))
+  const { modelsOf } = yield* Effect.promise(() => import("../execute/paid-run.ts"))
   const { findItem } = yield* Effect.promise(() => import("../execute/find-item.ts"))
   const { placeText } = yield* Effect.promise(() => import("../execute/sample.ts"))
   const { stepNames, tryItem } = yield* Effect.promise(() => import("../execute/try-item.ts"))
@@ -66,13 +71,13 @@ const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
   const { job, codeVersion } = yield* loadJob(request.job)
   const plan = yield* planOf(job)
   const graph = yield* asFarAs(makeGraph(job), request.step)
-  yield* refuseMissingEngines(job, graph.rows)
   const { date, interval } = yield* logicalTimeFor(plan, request.date)
   const params = yield* decodeParams(job, request.params)
   const services = yield* buildServices(job)
+  const { provider } = yield* openEngines(modelsOf(graph), services, request.env)
   const found = yield* findItem(graph, { date, interval, params }, services, request.item)
   if (found.kind === "missing") return yield* missing(request, found)
-  const tried = yield* tryItem({ graph, services, codeVersion, item: found.item })
+  const tried = yield* tryItem({ graph, services, provider, codeVersion, item: found.item })
   const shown =
     request.step === null ? null : new Set(graph.rows.filter((node) => stepNames(node).includes(request.step ?? "")).flatMap(stepNames))
   const view = {

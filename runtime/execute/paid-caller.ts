@@ -133,27 +133,36 @@ export class PaidCaller implements Caller {
         budget.release(reservation)
         return parked
       }
-      yield* Effect.onInterrupt(breaker.pass, () => Effect.sync(() => budget.release(reservation)))
-      const permit = yield* Effect.onInterrupt(rate.acquire(tokens), () => Effect.sync(() => budget.release(reservation)))
+      const turn = yield* Effect.onInterrupt(breaker.pass, () => Effect.sync(() => budget.release(reservation)))
+      const permit = yield* Effect.onInterrupt(deadline === null ? rate.acquire(tokens) : rate.acquire(tokens, deadline), () =>
+        Effect.sync(() => {
+          breaker.record(turn, "interrupted")
+          budget.release(reservation)
+        })
+      )
+      if (permit === null) {
+        breaker.record(turn, "interrupted")
+        continue
+      }
       const result = yield* Effect.onInterrupt(Effect.result(this.#options.provider.call(request)), () =>
         Effect.sync(() => {
-          // It may have been answered, and then it is paid for.
           rate.release(permit, { kind: "failed", signals: null, tokensUsed: null })
-          breaker.record("other")
+          breaker.record(turn, "interrupted")
+          // It may have been answered, and then it is paid for.
           budget.abandon(reservation)
         })
       )
       if (Result.isSuccess(result)) {
         const { signals, usage, costUsd } = result.success
         rate.release(permit, { kind: "ok", signals, tokensUsed: usage.inputTokens + usage.outputTokens })
-        breaker.record("ok")
+        breaker.record(turn, "ok")
         budget.settle(reservation, costUsd ?? boundUsd)
         return answered(result.success, "realtime", this.#saved(model, result.success))
       }
       const error = result.failure
       rate.release(permit, { kind: outcomeOf(error), signals: error.signals, tokensUsed: null })
-      breaker.record(error.isOutage ? "outage" : error.consequence === "wait" ? "other" : "ok")
-      if (error.consequence === "wait" || (error.isOutage && breaker.isOpen)) continue
+      breaker.record(turn, error.isOutage ? "outage" : error.consequence === "wait" ? "other" : "ok")
+      if (error.consequence === "wait" || (error.isOutage && breaker.hasOpenedSince(turn) && error.costUsd === 0)) continue
       const billed = billedAs(error, boundUsd)
       budget.settle(reservation, billed.costUsd ?? boundUsd)
       return error.consequence === "stop" ? yield* this.#stop(error) : this.#failed(billed)

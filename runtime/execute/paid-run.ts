@@ -11,6 +11,7 @@ import type { Accounts } from "../provider/accounts.ts"
 import type { BatchProvider } from "../provider/batch-provider.ts"
 import { boundUsd, fullUsd, inputTokensBound } from "../provider/price.ts"
 import type { CallRequest, Provider } from "../provider/provider.ts"
+import { structuredOutput } from "../provider/structured-output.ts"
 import type { Usage } from "../provider/usage.ts"
 import type { BatchRecord } from "../store/batch-record.ts"
 import { openEarlierAnswers } from "../store/earlier-answers.ts"
@@ -68,7 +69,7 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const cancelAt = (model: Model): number | null => (model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options))
   const flow = yield* BatchFlow.make({ run, ledger, ids, halt, now, cancelAt })
   const bound = (request: CallRequest, tier: "realtime" | "batch"): number =>
-    boundUsd(request.model, inputTokensBound(request), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
+    boundUsd(request.model, inputTokensBound(textsOf(request)), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
   const known = yield* ledger.batches.all
   yield* clearSpool(runFolder)
   const desk = new BatchDesk({
@@ -87,8 +88,12 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const caller = new PaidCaller({ ...options, budget, laneOf, prices, desk, reuse, tierOf, halt, now })
   yield* goOn(options, known, { desk, flow, budget })
   const parts = { options, halt, budget, desk, flow, reuse }
-  return { caller, budget, flow, rounds: roundsOf(parts), ended: endedOf(parts) }
+  const slots = Math.ceil(
+    modelsOf(graph).reduce((most, model) => Math.max(most, options.accounts.limitsOf(model).concurrencyMax ?? 256), 0) * 1.25
+  )
+  return { caller, budget, flow, slots, rounds: roundsOf(parts), ended: endedOf(parts) }
 })
+export type PaidRun = Effect.Success<ReturnType<typeof openPaidRun>>
 
 const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions) {
   const money = yield* ledger.money
@@ -107,6 +112,12 @@ const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions)
       )
   })
 })
+
+/** All of a request that the provider counts as input. */
+const textsOf = ({ messages, output, model }: CallRequest): ReadonlyArray<string> => [
+  ...messages.map(({ text }) => text),
+  structuredOutput(output, model.engine).text
+]
 
 /** One rate a model and account, one breaker an account. */
 const openLanes = Effect.fnUntraced(function* ({

@@ -8,25 +8,25 @@ import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
 import { watchPace } from "../guard/progress.ts"
-import { localProvider } from "../provider/local.ts"
-import { Provider } from "../provider/provider.ts"
 import { makeItemReader } from "../source/item-reader.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
-import { Ledger, type RunStart } from "../store/ledger.ts"
+import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { release } from "../store/release.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
-import { throughputOf, workersNeeded, layoutWorkers, workersOf } from "./capacity.ts"
+import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
-import { refuseMissingEngines } from "./engines.ts"
+import { directCaller } from "./caller.ts"
 import { makeGraph, type Graph } from "./graph.ts"
 import { buildManifest } from "./manifest.ts"
+import { openEngines } from "./open-engines.ts"
+import { modelsOf, type PaidRun } from "./paid-run.ts"
 import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
-import { Incomplete } from "./run-error.ts"
+import { Incomplete, WaitsAtGate } from "./run-error.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
 import { workThrough, type ItemSource } from "./work.ts"
@@ -45,6 +45,8 @@ export interface RunOptions {
   /** What was typed, for whoever finds the run held. */
   readonly command: string
   readonly onProgress: (progress: Progress) => Effect.Effect<void>
+  /** Which accounts and keys; null for the default ones. */
+  readonly env: string | null
 }
 
 /** Runs or resumes. Returns when the run is done; fails, or is interrupted, with everything durable and resumable. */
@@ -53,19 +55,19 @@ export const executeRun = Effect.fn("Run.execute")(
     const { job, plan, folder, start } = options
     const runFolder = folder.run(start.run)
     const graph = makeGraph(job)
-    yield* refuseMissingEngines(job, graph.rows)
     const services = yield* buildServices(job)
+    const engines = yield* openEngines(modelsOf(graph), services, options.env)
     const ledger = yield* openDuckLedger({ folder: runFolder, plan, hashKey: folder.hashKey })
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
-    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0 } as Phase
+    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
-    const environment = { graph, services, ledger, record, phase, options }
+    const environment = { graph, services, engines, ledger, record, phase, options }
     yield* passThrough(environment).pipe(
       Effect.provideService(Ledger, ledger),
-      Effect.onExit((exit) => endSession(options, ledger, runFolder, exit))
+      Effect.onExit((exit) => endSession(options, ledger, phase, exit))
     )
   },
   Effect.scoped,
@@ -75,19 +77,23 @@ export const executeRun = Effect.fn("Run.execute")(
 interface Phase {
   now: Progress["phase"]
   rows: number
+  /** Once the work of a run with remote models began. */
+  paid: PaidRun | null
 }
 
 interface PassEnvironment {
   readonly graph: Graph
   readonly services: Context.Context<never>
   readonly ledger: DuckLedger
-  readonly record: { readonly sealed: boolean; readonly itemLimit: number | null }
+  readonly engines: Effect.Success<ReturnType<typeof openEngines>>
+  readonly record: Pick<RunRecord, "sealed" | "itemLimit" | "createdAt">
   readonly phase: Phase
   readonly options: RunOptions
 }
 
 /** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. */
-const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, record, phase, options }: PassEnvironment) {
+const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
+  const { graph, services, engines, ledger, record, phase, options } = environment
   const { plan, start, folder } = options
   const throughput = throughputOf(
     graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : [])),
@@ -104,16 +110,16 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
   const items = partitions.reduce((sum, partition) => sum + partition.items, 0)
   const source = itemSource(graph, services)
   const clock = yield* Clock.Clock
-  const paid = yield* openPaid({ graph, services, ledger, record, options, items, throughput })
+  const workers = workersOf(workersNeeded(items, plan, throughput))
+  const paid = yield* openPaid(environment, (items / (throughput.itemsPerMinute * workers)) * 60_000)
   const shared = {
-    caller: paid?.caller ?? directCaller(yield* Effect.provide(Provider, localProvider(services))),
+    caller: paid?.caller ?? directCaller(engines.provider),
     services,
     versions: new PromptVersions(),
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
     variants: new VariantCache()
   }
-  const workers = workersOf(workersNeeded(items, plan, throughput))
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   yield* workThrough({ run: start.run, workers, slots, environment: { ...shared, graph }, source, rounds: paid?.rounds ?? null })
   if (paid !== null) yield* paid.ended
@@ -127,16 +133,35 @@ const passThrough = Effect.fnUntraced(function* ({ graph, services, ledger, reco
   yield* release(ledger, folder, plan, start.run)
 })
 
+/** What a run with remote models needs beside its workers; null for one without. */
+const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {
+  if (engines.remote === null) return null
+  const { plan, folder, start } = options
+  const { openPaidRun } = yield* Effect.promise(() => import("./paid-run.ts"))
+  const deadline = plan.schedule === null ? null : record.createdAt.getTime() + plan.schedule.withinMs
+  const runFolder = folder.run(start.run)
+  const { provider, remote } = engines
+  return (phase.paid = yield* openPaidRun({
+    run: start.run,
+    graph,
+    plan,
+    ledger,
+    folder,
+    runFolder,
+    provider,
+    ...remote,
+    deadline,
+    realtimeMs
+  }))
+})
+
 /** Lets the commit in hand finish, then says how the session ended, and shows it to analysts. */
-const endSession = (
-  options: RunOptions,
-  ledger: DuckLedger,
-  runFolder: RunFolder,
-  exit: Exit.Exit<unknown, unknown>
-): Effect.Effect<void> =>
+const endSession = (options: RunOptions, ledger: DuckLedger, { paid }: Phase, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
+    const isCancelled = existsSync(options.folder.run(options.start.run).cancel)
+    if (paid !== null) yield* leaveBatches(options.start.run, paid, isCancelled)
     yield* Effect.timeoutOption(ledger.flush, "10 seconds")
-    yield* ledger.close(...statusOf(exit, existsSync(runFolder.cancel)))
+    yield* ledger.close(...statusOf(exit, isCancelled), paid?.budget.snapshot().drawnUsd ?? 0)
     yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
   }).pipe(
     Effect.catchCause((cause) =>
@@ -149,6 +174,26 @@ const endSession = (
     )
   )
 
+/** What runs at providers goes on without us, and is billed (case 15). */
+const leaveBatches = (run: string, { flow }: PaidRun, isCancelled: boolean): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { running } = flow
+    if (running.length === 0) return Effect.void
+    const names = running.map(
+      ({ engine, providerBatch, reservedUsd }) => `${providerBatch} at ${engine} (at most $${reservedUsd.toFixed(2)})`
+    )
+    return isCancelled
+      ? Effect.andThen(
+          Effect.timeoutOption(flow.cancelAll, "10 seconds"),
+          Effect.logWarning(
+            `Cancelled with run ${run}: ${names.join(", ")}. What was done by then is billed; \`runtime resume ${run}\` takes it and goes on.`
+          )
+        )
+      : Effect.logWarning(
+          `Still running, and billed when done: ${names.join(", ")}. \`runtime resume ${run}\` takes the results; \`runtime cancel ${run}\` stops them.`
+        )
+  })
+
 const messageOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   return error instanceof Error ? error.message : String(error)
@@ -158,6 +203,7 @@ const statusOf = (exit: Exit.Exit<unknown, unknown>, isCancelled: boolean): [Run
   if (Exit.isSuccess(exit)) return ["done", null]
   if (Cause.hasInterruptsOnly(exit.cause)) return [isCancelled ? "cancelled" : "interrupted", null]
   const error = Cause.squash(exit.cause)
+  if (error instanceof WaitsAtGate) return ["waiting", null]
   // Only the kind of the failure: its text may quote an item, and stands in the log.
   return ["failed", typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Defect"]
 }

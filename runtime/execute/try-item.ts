@@ -4,7 +4,6 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 import type { Answer, ModelMessage, RuleDefinition, Verdict } from "../../dsl/index.ts"
-import { localProvider } from "../provider/local.ts"
 import { Provider, type CallRequest, type Reply } from "../provider/provider.ts"
 import type { ProviderError } from "../provider/provider-error.ts"
 import type { SourceItem } from "../source/source-item.ts"
@@ -68,17 +67,19 @@ export interface Tried {
 export interface TryOptions {
   readonly graph: Graph
   readonly services: Context.Context<never>
+  /** Answers every model of the job. */
+  readonly provider: Provider["Service"]
   readonly codeVersion: string
   readonly item: SourceItem
 }
 
 /** Fails where the partition step can't place the item: a run would reject it. */
-export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, codeVersion, item }: TryOptions) {
+export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, provider: asked, codeVersion, item }: TryOptions) {
   const { label } = yield* callPlain("partition", () => placeOf(graph.partition.definition, item.item, item.bytes))
   const seen: Array<SeenCall | TriedRule> = []
   const settled: Array<Settlement> = []
   const clock = yield* Clock.Clock
-  const provider = watched(yield* Effect.provide(Provider, localProvider(services)), seen)
+  const provider = watched(asked, seen)
   const environment = {
     graph: { ...graph, rows: graph.rows.map((node) => (node.kind === "validate" ? watchedRules(node, services, seen) : node)) },
     caller: directCaller(provider),

@@ -28,6 +28,8 @@ export class Allowance {
   /** What the provider has left until `#toldUntil`, by its last word and less what was sent since. */
   #left = Number.POSITIVE_INFINITY
   #toldUntil = 0
+  /** When there is more on average: `#toldUntil` may be rounded up. */
+  #spreadUntil = 0
   /** Of the request whose answer brought that word: answers come in any order. */
   #toldMark = 0
 
@@ -51,7 +53,7 @@ export class Allowance {
     const isTold = now < this.#toldUntil
     if (isTold && need > this.#left) return this.#toldUntil - now
     // What is left is spread over the time until more comes: half-full buckets of the provider's stay half full, windows are not run dry.
-    const perMs = Math.min(this.#perMs, perMsMax, isTold ? this.#left / (this.#toldUntil - now) : Number.POSITIVE_INFINITY)
+    const perMs = Math.min(this.#perMs, perMsMax, isTold ? this.#left / Math.max(1, this.#spreadUntil - now) : Number.POSITIVE_INFINITY)
     if (perMs === Number.POSITIVE_INFINITY) {
       // What goes without a limit is no debt once there is one.
       this.#level = perMs
@@ -82,13 +84,17 @@ export class Allowance {
     this.#level = Math.min(this.#level, 1)
   }
 
-  /** `mark` is `sent` as it was when the answered request had just taken its share; `resetAt` is in the same time as `now`. */
-  hear({ limit, remaining, resetAt }: Signal, mark: number, now: number): void {
+  /**
+   * `mark` is `sent` as it was when the answered request had just taken its share; `resetAt` is in the same time as `now`, and so many ms
+   * too late on average.
+   */
+  hear({ limit, remaining, resetAt }: Signal, lateMs: number, mark: number, now: number): void {
     if (isLimit(limit)) this.#perMs = Math.min(this.#declaredPerMs, (limit / 60_000) * limitShare)
     if (remaining === null || resetAt === null || mark < this.#toldMark || !Number.isFinite(remaining) || !Number.isFinite(resetAt)) return
     this.#toldMark = mark
     this.#left = remaining - (this.#sent - mark)
     this.#toldUntil = Math.min(resetAt, now + resetMsMax)
+    this.#spreadUntil = this.#toldUntil - lateMs
   }
 }
 

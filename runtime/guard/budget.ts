@@ -110,13 +110,14 @@ export class Budget<E = never> {
     this.#warn()
   }
 
-  /** Holds back `usd` for a call; waits while something in flight may free enough, first come, first served. Fails only when nothing can. */
+  /** Holds back `usd` for a call, and nothing for one that is free; waits while something in flight may free enough, first come, first served. Fails only when nothing can. */
   reserve(usd: number): Effect.Effect<Reservation, BudgetSpent | E> {
     return Effect.suspend((): Effect.Effect<Reservation, BudgetSpent | E> => {
+      if (usd === 0) return Effect.succeed(this.#take(0))
       if (this.#failure !== null) return Effect.fail(this.#failure.error)
-      if (usd === 0 || (this.#line.length === 0 && this.#fitsBlock(usd))) {
+      if (this.#line.length === 0 && this.#fitsBlock(usd)) {
         const reservation = this.#take(usd)
-        if (usd > 0) this.#grantAhead()
+        this.#grantAhead()
         return Effect.succeed(reservation)
       }
       const waited = this.#line.wait(usd, () => {

@@ -209,12 +209,12 @@ export class RateLimiter {
   }
 
   #hear({ requests, tokens }: Signals, { requestsMark, tokensMark }: Permit, now: number): void {
-    if (requests !== null) this.#requests.hear(this.#steady(requests), requestsMark, now)
-    if (tokens !== null) this.#tokens.hear(this.#steady(tokens), tokensMark, now)
+    if (requests !== null) this.#requests.hear(this.#steady(requests), roundingOf(requests), requestsMark, now)
+    if (tokens !== null) this.#tokens.hear(this.#steady(tokens), roundingOf(tokens), tokensMark, now)
   }
 
-  #steady(signal: Signal): Signal {
-    return signal.resetAt === null ? signal : { ...signal, resetAt: this.#time.of(signal.resetAt) }
+  #steady({ limit, remaining, resetAt }: Signal): Signal {
+    return { limit, remaining, resetAt: resetAt === null ? null : this.#time.of(resetAt) }
   }
 
   #refused(kind: "rate-limited" | "overloaded", { epoch }: Permit, retryAt: number | null, paceBefore: number, now: number): void {
@@ -231,3 +231,6 @@ export class RateLimiter {
     }
   }
 }
+
+/** Some providers round up to whole seconds: by how much on average. */
+const roundingOf = ({ resetAt }: Signal): number => (resetAt !== null && resetAt % 1_000 === 0 ? 500 : 0)

@@ -13,11 +13,15 @@ export class Slots {
   #threshold: number
   #step = 1
   #inFlight = 0
+  /** The most that were in flight in this round trip, and how many calls are left of it. */
+  #peak = 0
+  #roundLeft: number
 
   constructor(max: number) {
     this.#max = Math.max(1, max)
     this.#limit = Math.min(concurrencyFirst, this.#max)
     this.#threshold = this.#max
+    this.#roundLeft = this.limit
   }
 
   get inFlight(): number {
@@ -34,15 +38,19 @@ export class Slots {
 
   take(): void {
     this.#inFlight++
+    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight
   }
 
   free(): void {
     this.#inFlight--
+    if (--this.#roundLeft > 0) return
+    this.#roundLeft = this.limit
+    this.#peak = this.#inFlight
   }
 
   /** After a success, before its slot is freed. A limit that isn't used says nothing of a higher one. */
   widen(): void {
-    if (this.#inFlight * 2 < this.#limit) return
+    if (this.#peak * 2 < this.#limit) return
     if (this.#limit < this.#threshold) {
       this.#limit = Math.min(this.#threshold, this.#limit + 1)
       return

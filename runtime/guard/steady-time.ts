@@ -1,31 +1,27 @@
-/** Time that never runs backwards: a wall clock that is set back an hour must not keep an account closed for an hour more. */
+/** Time that nobody sets: a wall clock that is put back an hour must not keep an account closed for an hour more. */
 import type * as Clock from "effect/Clock"
 
 export class SteadyTime {
   readonly #clock: Clock.Clock
-  #wall: number
-  #now = 0
+  readonly #start: bigint
 
   constructor(clock: Clock.Clock) {
     this.#clock = clock
-    this.#wall = clock.currentTimeMillisUnsafe()
+    this.#start = clock.monotonicTimeNanosUnsafe()
   }
 
-  /** Ms since this was made, less whatever the wall clock was set back by. */
+  /** Ms since this was made. */
   now(): number {
-    const wall = this.#clock.currentTimeMillisUnsafe()
-    if (wall > this.#wall) this.#now += wall - this.#wall
-    this.#wall = wall
-    return this.#now
+    return Number(this.#clock.monotonicTimeNanosUnsafe() - this.#start) / 1e6
   }
 
   /** When an epoch time comes, by the wall clock as it stands. */
   of(epochMs: number): number {
-    return this.now() + epochMs - this.#wall
+    return this.now() + (epochMs - this.#clock.currentTimeMillisUnsafe())
   }
 
-  /** What the wall clock will show then, unless it is set again. */
+  /** What the wall clock will show then, unless it is set meanwhile. */
   epochOf(time: number): number {
-    return time - this.now() + this.#wall
+    return this.#clock.currentTimeMillisUnsafe() + (time - this.now())
   }
 }

@@ -11,7 +11,7 @@ type FinishReason = ChatCompletion.Choice["finish_reason"]
 const chat = (path: string, limit: "max_completion_tokens" | "max_tokens"): Dialect => ({
   path,
   limits: "openai",
-  headers: bearer,
+  headers: (key) => bearer(key),
   body: ({ model, messages, output, maxTokens, temperature }) =>
     // Written as text: the schema's part is the same for every item of a step, and stringifying it each time costs more than the rest.
     `{"model":${JSON.stringify(model.name)},"messages":[${messages
@@ -26,8 +26,6 @@ const chat = (path: string, limit: "max_completion_tokens" | "max_tokens"): Dial
 export const bearer = (key: string | null): Readonly<Record<string, string>> =>
   key === null ? { "content-type": "application/json" } : { "content-type": "application/json", authorization: `Bearer ${key}` }
 
-export const openAiChat = chat("/chat/completions", "max_completion_tokens")
-export const compatibleChat = chat("/chat/completions", "max_tokens")
 
 const readChat = (json: unknown): ReadReply => {
   const reply = fieldsOf(json)
@@ -69,3 +67,6 @@ const usageOf = (value: unknown): Usage => {
     reasoningTokens: countOf(fieldsOf(usage["completion_tokens_details"])["reasoning_tokens"])
   }
 }
+
+export const openAiChat = chat("/chat/completions", "max_completion_tokens")
+export const compatibleChat = chat("/chat/completions", "max_tokens")

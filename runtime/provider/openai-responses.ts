@@ -1,7 +1,7 @@
 /** OpenAI's Responses API. */
 import type { Response } from "openai/resources/responses/responses"
 
-import { countOf, fieldsOf, furtherFields, listOf, noAnswer, textOf, type Dialect, type ReadReply } from "./dialect.ts"
+import { countOf, fieldsOf, furtherFields, listOf, noAnswer, textOf, type Dialect } from "./dialect.ts"
 import { bearer, cutOff, emptyReason } from "./openai-chat.ts"
 import { structuredOutput } from "./structured-output.ts"
 import type { Usage } from "./usage.ts"

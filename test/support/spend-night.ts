@@ -79,18 +79,25 @@ class World {
       }
       const exit = yield* Fiber.await(fiber)
       if (Exit.isFailure(exit)) {
-        if (fate === "none") return yield* exit
+        if (fate === "none") return yield* Effect.failCause(exit.cause)
         kills++
         continue
       }
-      if (exit.value === "waiting" && this.#luck.chance(0.3) && this.#approve()) continue
+      if (exit.value === "waiting" && this.#options.isCalm !== true && this.#luck.chance(0.3) && this.#approve()) continue
       // Whatever was sent is billed some time.
       yield* Effect.sleep("1 hour")
       const open = [...this.#disk.items.keys()].filter((seq) => this.#disk.historyOf(seq).ends.length === 0).length
-      return {
-        ...{ end: exit.value, billedUsd: this.#billed, envelopeUsd: this.#envelopeUsd, overspentUsd: this.#overspent, left: this.#left },
-        ...{ sessions: session, kills, open }
+      const night: Night = {
+        end: exit.value,
+        billedUsd: this.#billed,
+        envelopeUsd: this.#envelopeUsd,
+        overspentUsd: this.#overspent,
+        left: this.#left,
+        sessions: session,
+        kills,
+        open
       }
+      return night
     }
     return yield* Effect.die(new Error(`seed ${this.#options.seed}: no end after ${sessionsMax} sessions`))
   })
@@ -151,10 +158,7 @@ class World {
         const grant = (usd: number) =>
           Effect.andThen(
             Effect.sleep(this.#luck.upTo(30)),
-            Effect.ensuring(
-              ledger.grant(usd),
-              Effect.sync(() => this.#luck.upTo(1))
-            )
+            Effect.tap(ledger.grant(usd), () => Effect.sleep(this.#luck.upTo(30)))
           )
         const purse = yield* this.#options.openPurse({ ...money, grant, onWarning: () => Effect.void })
         const worker = new Process(this, this.#luck, ledger, purse, this.#options.boundUnitsMax)
@@ -213,14 +217,20 @@ class Process {
       following = []
       yield* this.#ledger.flush
       const { headroomUsd } = this.#purse.snapshot()
-      if (this.left !== null && this.left.neededUsd > headroomUsd && !results[0].some((isThrough) => isThrough)) {
-        this.left = { ...this.left, headroomUsd }
+      const left = this.#whatIsLeft()
+      if (left !== null && left.neededUsd > headroomUsd && !results[0].some((isThrough) => isThrough)) {
+        this.left = { ...left, headroomUsd }
         yield* this.#ledger.openGate("budget", this.left)
         return "waiting" as const
       }
     }
     return yield* Effect.die(new Error(`no end after ${passesMax} passes`))
   })
+
+  /** As the slots left it; the compiler knows only what this function set. */
+  #whatIsLeft(): Night["left"] {
+    return this.left
+  }
 
   #ask(items: ReadonlyArray<PendingItem>): Effect.Effect<void, StoreError> {
     let next = 0
@@ -277,8 +287,17 @@ class Process {
     const reservedUsd = lines.reduce((sum, { boundUsd }) => sum + boundUsd, 0)
     yield* this.#ledger.batches.intend(
       {
-        ...{ batch, engine: "openai", account: "a", group: "g", model: "m", requests: lines.length, bytes: 1, reservedUsd },
-        ...{ providerBatch: null, files: [], intendedAt: new Date(0) }
+        batch,
+        engine: "openai",
+        account: "a",
+        group: "g",
+        model: "m",
+        requests: lines.length,
+        bytes: 1,
+        reservedUsd,
+        providerBatch: null,
+        files: [],
+        intendedAt: new Date(0)
       },
       lines.map(({ item: { seq } }) => ({ seq, step: "triage", attempt: 1 }))
     )

@@ -90,11 +90,10 @@ export class BucketServer implements Server {
     this.#said = said
   }
 
-  /** What somebody else sends, as far as there is room for it. */
-  take(now: number): boolean {
-    if (this.requests.roomAt(1, now) > now) return false
+  /** What somebody else sends who goes first. */
+  take(now: number): void {
+    this.requests.roomAt(1, now)
     this.requests.take(1)
-    return true
   }
 
   admit(now: number, tokens: number): Admission {

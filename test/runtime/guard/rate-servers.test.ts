@@ -129,12 +129,12 @@ describe("a limit that headers tell", () => {
           )
           yield* Effect.forkScoped(other)
           return (yield* simulate({ server, options: { requestsPerMinute: 600 }, minutes: 6 })).log
-        }).pipe(Effect.scoped, Random.withSeed(1))
+        }).pipe(Effect.scoped, Random.withSeed(1), Effect.provide(TestClock.layer()))
       const log = yield* shared("exact")
       const steady = useOf(log, minute, 6 * minute, 300)
       expect(steady.usedShare).toBeGreaterThan(0.9)
-      expect(steady.refusedShare).toBeLessThanOrEqual(0.001)
-      expect(useOf(yield* shared("none"), 0, 6 * minute, 300).refused).toBeGreaterThan(5)
+      expect(steady.refused).toBe(0)
+      expect(useOf(yield* shared("none"), minute, 6 * minute, 300).refused).toBeGreaterThan(0)
     })
   )
 
@@ -178,7 +178,17 @@ describe("a limit that headers tell", () => {
           const server = new BucketServer(perMinute, 10 ** draw(0, 1.8), { headers, retryAfter })
           const { log } = yield* play({ server, client, options: { concurrencyMax: 1_024 }, minutes: 5, seed })
           const steady = useOf(log, 2 * minute, 5 * minute, perMinute)
-        if (process.env.DBG) console.log(seed, perMinute, headers, retryAfter, fastest, client, server, [0,1,2,3,4].map(m => useOf(log, m*minute, (m+1)*minute, perMinute)))
+          if (process.env.DBG)
+            console.log(
+              seed,
+              perMinute,
+              headers,
+              retryAfter,
+              fastest,
+              client,
+              server,
+              [0, 1, 2, 3, 4].map((m) => useOf(log, m * minute, (m + 1) * minute, perMinute))
+            )
           expect(steady.usedShare).toBeGreaterThan(0.95)
           expect(steady.refusedShare).toBeLessThanOrEqual(0.01)
         }).pipe(Effect.provide(TestClock.layer()))

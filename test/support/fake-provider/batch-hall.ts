@@ -54,7 +54,7 @@ export class BatchHall {
 
   /** Newest first. */
   list(vendor: Vendor): ReadonlyArray<Batch> {
-    return [...this.batches.values()].filter((batch) => batch.dialect.vendor === vendor).reverse()
+    return [...this.batches.values()].filter((batch) => batch.dialect.vendor === vendor).toReversed()
   }
 
   settle(batch: Batch): void {

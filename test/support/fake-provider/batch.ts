@@ -107,7 +107,7 @@ export class Batch {
 
   start(): void {
     const hashes = this.#hashes ?? new Float64Array(0)
-    this.#order = Uint32Array.from(hashes.keys()).sort((a, b) => (hashes[a] ?? 0) - (hashes[b] ?? 0))
+    this.#order = Uint32Array.from(hashes.keys()).toSorted((a, b) => (hashes[a] ?? 0) - (hashes[b] ?? 0))
     this.total = hashes.length
     this.customIds.clear()
     this.#hashes = undefined

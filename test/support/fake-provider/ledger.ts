@@ -26,20 +26,18 @@ export interface ModelTotals {
   readonly tokens: Tokens
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[K]> : T[K] }
+
 interface ItemCount {
   seen: number
   paid: number
 }
 
-const noTokens: Tokens = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 }
-
-const add = (a: Tokens, b: Tokens): Tokens => ({
-  input: a.input + b.input,
-  cacheRead: a.cacheRead + b.cacheRead,
-  cacheWrite5m: a.cacheWrite5m + b.cacheWrite5m,
-  cacheWrite1h: a.cacheWrite1h + b.cacheWrite1h,
-  output: a.output + b.output,
-  reasoning: a.reasoning + b.reasoning
+const noTotals = (): Writable<ModelTotals> => ({
+  calls: 0,
+  usd: 0,
+  unpriced: 0,
+  tokens: { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 }
 })
 
 /** Counters that the rest of the fake raises. */
@@ -47,6 +45,10 @@ export class Ledger {
   readonly since = Date.now()
   readonly payments: Array<Payment> = []
   readonly items = new Map<number, ItemCount>()
+  readonly #models = new Map<string, Writable<ModelTotals>>()
+  #paidItems = 0
+  #paidTwice = 0
+  #paidUsd = 0
   readonly byStatus: Record<string, number> = {}
   readonly byPath: Record<string, number> = {}
   readonly byFault: Record<string, number> = {}
@@ -70,30 +72,28 @@ export class Ledger {
   }
 
   pay(payment: Omit<Payment, "usd" | "at">): void {
-    const count = this.items.get(payment.item)
-    if (count !== undefined) count.paid++
-    this.payments.push({ ...payment, at: Date.now(), usd: usdOf(payment.model, payment.tokens, payment.tier === "batch") })
+    const { item, model, tier, tokens } = payment
+    const count = this.items.get(item)
+    const paid = count === undefined ? 1 : ++count.paid
+    if (paid === 1) this.#paidItems++
+    if (paid === 2) this.#paidTwice++
+    const usd = usdOf(model, tokens, tier === "batch")
+    this.payments.push({ ...payment, at: Date.now(), usd })
+    this.#paidUsd += usd ?? 0
+    const totals = this.#models.get(model) ?? noTotals()
+    this.#models.set(model, totals)
+    totals.calls++
+    totals.usd += usd ?? 0
+    if (usd === null) totals.unpriced++
+    totals.tokens.input += tokens.input
+    totals.tokens.cacheRead += tokens.cacheRead
+    totals.tokens.cacheWrite5m += tokens.cacheWrite5m
+    totals.tokens.cacheWrite1h += tokens.cacheWrite1h
+    totals.tokens.output += tokens.output
+    totals.tokens.reasoning += tokens.reasoning
   }
 
   stats() {
-    let paidItems = 0
-    let paidTwice = 0
-    for (const { paid } of this.items.values()) {
-      if (paid > 0) paidItems++
-      if (paid > 1) paidTwice++
-    }
-    const byModel = new Map<string, ModelTotals>()
-    let paidUsd = 0
-    for (const { model, usd, tokens } of this.payments) {
-      const old = byModel.get(model) ?? { calls: 0, usd: 0, unpriced: 0, tokens: noTokens }
-      paidUsd += usd ?? 0
-      byModel.set(model, {
-        calls: old.calls + 1,
-        usd: old.usd + (usd ?? 0),
-        unpriced: old.unpriced + (usd === null ? 1 : 0),
-        tokens: add(old.tokens, tokens)
-      })
-    }
     const { user, system } = process.cpuUsage()
     return {
       uptimeMs: Date.now() - this.since,
@@ -108,13 +108,13 @@ export class Ledger {
       byFault: { ...this.byFault },
       items: this.items.size,
       paidCalls: this.payments.length,
-      paidItems,
+      paidItems: this.#paidItems,
       /** Items that were paid more than once. */
-      paidTwice,
+      paidTwice: this.#paidTwice,
       /** Payments beyond each item's first. */
-      paidExtra: this.payments.length - paidItems,
-      paidUsd,
-      models: Object.fromEntries(byModel),
+      paidExtra: this.payments.length - this.#paidItems,
+      paidUsd: this.#paidUsd,
+      models: Object.fromEntries([...this.#models].map(([model, totals]) => [model, structuredClone<ModelTotals>(totals)])),
       batches: { created: this.batchesCreated, cancelled: this.batchesCancelled, deleted: this.batchesDeleted },
       files: { uploaded: this.filesUploaded, deleted: this.filesDeleted },
       cpuMs: Math.round((user + system) / 1000),

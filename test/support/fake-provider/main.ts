@@ -31,7 +31,9 @@ const { values } = parseArgs({
   }
 })
 
-const text = (name: keyof typeof flags): string => String(values[name])
+// The flags' own names are lost on their way through `fromEntries`.
+const given: Readonly<Record<string, unknown>> = values
+const text = (name: keyof typeof flags): string => String(given[name])
 const number = (name: keyof typeof flags): number => {
   const value = Number(text(name))
   if (!Number.isFinite(value) || value < 0) throw new Error(`--${name}: want a number from 0, got ${text(name)}`)

@@ -38,7 +38,8 @@ export const openaiChore = (call: Call, method: string, parts: ReadonlyArray<str
 const routes: Readonly<Record<string, (call: Call, id: string) => void>> = {
   "GET models": (call) => doChore(call, "list", () => ({ json: modelList(call.world) })),
   "POST files": (call) => upload(call),
-  "GET files": (call) => doChore(call, "list", () => ({ json: page(call, [...call.world.files.files.values()].map(showFile).reverse()) })),
+  "GET files": (call) =>
+    doChore(call, "list", () => ({ json: page(call, [...call.world.files.files.values()].map(showFile).toReversed()) })),
   "GET files/id": (call, id) =>
     doChore(call, "file", () => {
       const file = call.world.files.files.get(id)

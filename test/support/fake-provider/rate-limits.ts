@@ -46,12 +46,11 @@ export const goDuration = (ms: number): string => {
 const rfc3339 = (ms: number): string => new Date(Math.ceil(ms / 1000) * 1000).toISOString().replace(".000Z", "Z")
 
 const boundlessHeaders: Readonly<Record<Vendor, ReadonlyArray<string>>> = {
-  openai: [
-    ...["x-ratelimit-limit-requests", String(boundless.requests), "x-ratelimit-remaining-requests", String(boundless.requests - 1)],
-    ...["x-ratelimit-reset-requests", "1ms"],
-    ...["x-ratelimit-limit-tokens", String(boundless.tokens), "x-ratelimit-remaining-tokens", String(boundless.tokens - 1)],
-    ...["x-ratelimit-reset-tokens", "1ms"]
-  ],
+  openai: (["requests", "tokens"] as const).flatMap((unit) => {
+    const limit = boundless[unit]
+    const headers = ["limit", String(limit), "remaining", String(limit - 1), "reset", "1ms"]
+    return headers.map((text, index) => (index % 2 === 0 ? `x-ratelimit-${text}-${unit}` : text))
+  }),
   anthropic: ["requests", "tokens", "input-tokens", "output-tokens"].flatMap((unit) => {
     const limit = unit === "requests" ? boundless.requests : boundless.tokens
     const name = `anthropic-ratelimit-${unit}`

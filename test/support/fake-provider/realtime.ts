@@ -59,7 +59,7 @@ const judge = (world: World, dialect: Dialect, res: ServerResponse, question: Qu
   const { vendor } = dialect
   const faults = world.box.steady
   const scripted = world.box.scripted()
-  const isNth = faults.every429 > 0 && ++world.inference % faults.every429 === 0
+  const isNth = faults.every429 > 0 && ++world.judged % faults.every429 === 0
   const limit = world.limits.admit(vendor, question.inputTokens, question.maxTokens ?? 16)
   const headers = world.isBare ? [] : limit.headers
   if (limit.waitMs > 0 || isNth || scripted === "429") {

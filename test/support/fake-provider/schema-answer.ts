@@ -1,6 +1,7 @@
 /** Answers that fit a JSON schema, drawn from the item's content. */
 import { mix } from "./chance.ts"
 import { patternText } from "./pattern-text.ts"
+import { withTold } from "./told-bounds.ts"
 
 /** What an answer is made of. */
 export interface Material {
@@ -43,7 +44,8 @@ export const compileAnswer = (root: Json): ((material: Material) => string) => {
     return (material, salt, depth) => (references.get(ref) ?? (() => "null"))(material, salt, depth + 1)
   }
 
-  const compile = (schema: Json): Write => {
+  const compile = (given: Json): Write => {
+    const schema = withTold(given)
     const own = ++salts
     const ref = schema["$ref"]
     if (typeof ref === "string") return reference(ref)
@@ -175,15 +177,25 @@ const formats: Readonly<Record<string, (bits: number) => string>> = {
 
 const stringOf = (schema: Json, own: number): Write => {
   const format = typeof schema["format"] === "string" ? formats[schema["format"]] : undefined
-  const { pattern } = schema
+  const write = patternOf(schema)
   const min = numberOf(schema["minLength"]) ?? 0
   const max = numberOf(schema["maxLength"]) ?? Infinity
   if (format !== undefined) return (material, salt) => `"${format(mix(material.key, own + salt))}"`
-  if (typeof pattern === "string") {
-    const write = patternText(pattern)
+  if (write !== undefined) {
     return (material, salt) => JSON.stringify(write((place) => mix(material.key, own + salt + place * 31), min))
   }
   return (material, salt) => JSON.stringify(fit(excerpt(material.text, mix(material.key, own + salt)), min, max))
+}
+
+/** A pattern that is only told may be beyond `patternText`: then the answer is a guess, as a model's would be. */
+const patternOf = ({ pattern, toldPattern }: Json): ReturnType<typeof patternText> | undefined => {
+  if (typeof pattern === "string") return patternText(pattern)
+  if (typeof toldPattern !== "string") return undefined
+  try {
+    return patternText(toldPattern)
+  } catch {
+    return undefined
+  }
 }
 
 /** A few words that stand in the text as they are. */

@@ -37,8 +37,8 @@ export class World {
   readonly batches: BatchHall
   readonly seen: Array<SeenRequest> = []
   limits: RateLimits
-  /** `GET /v1/models` and friends never end in the books as calls. */
-  inference = 0
+  /** Requests that came as far as the rate limits. */
+  judged = 0
   #serial = 0
   // Ids of a world that came before mustn't come again.
   readonly #birth = Date.now().toString(36)

@@ -1,0 +1,156 @@
+/** The realtime engines: a dialect, an account's key, one request over the wire. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Agent } from "undici"
+
+import type { Model } from "../../dsl/index.ts"
+import type { Accounts } from "./accounts.ts"
+import { answerJson } from "./answer-json.ts"
+import { anthropicMessages } from "./anthropic-messages.ts"
+import type { Dialect } from "./dialect.ts"
+import { send } from "./http.ts"
+import { refusalOf } from "./http-reason.ts"
+import { limitSignals } from "./limit-signals.ts"
+import { compatibleChat, openAiChat } from "./openai-chat.ts"
+import { openAiResponses } from "./openai-responses.ts"
+import { costUsd } from "./price.ts"
+import { Provider, type CallRequest, type Reply } from "./provider.ts"
+import { providerError, ProviderError, type LimitSignals } from "./provider-error.ts"
+
+/** How a model is asked; null for an embedded one. */
+export const dialectOf = ({ engine, api }: Model): Dialect | null => {
+  if (engine === "anthropic") return anthropicMessages
+  if (engine === "openai") return api === "chat" ? openAiChat : openAiResponses
+  return engine === "openai-compatible" ? compatibleChat : null
+}
+
+export interface RemoteOptions {
+  readonly agent: Agent
+  readonly accounts: Accounts["Service"]
+  /** Answers for embedded models. */
+  readonly local: Provider["Service"]
+}
+
+/** Calls every engine. A key that is rejected is read again once: a rotated one works without a restart (SEC-1). */
+export const remoteProvider = ({ agent, accounts, local }: RemoteOptions): Effect.Effect<Provider["Service"]> =>
+  Effect.map(Clock.Clock, (clock) => {
+    const now = (): number => clock.currentTimeMillisUnsafe()
+    const call = (request: CallRequest): Effect.Effect<Reply, ProviderError> => {
+      const { model } = request
+      const dialect = dialectOf(model)
+      if (dialect === null) return local.call(request)
+      const { key } = accounts.of(model)
+      const asked = ask(agent, accounts, request, dialect, now)
+      return Effect.catchIf(
+        asked,
+        ({ reason }) => reason === "key-rejected" && key !== null,
+        (error) =>
+          Effect.flatMap(key === null ? Effect.succeed(false) : accounts.reread(model, key), (isChanged) =>
+            isChanged ? ask(agent, accounts, request, dialect, now) : Effect.fail(error)
+          )
+      )
+    }
+    return Provider.of({ call })
+  })
+
+const ask = (
+  agent: Agent,
+  accounts: Accounts["Service"],
+  request: CallRequest,
+  dialect: Dialect,
+  now: () => number
+): Effect.Effect<Reply, ProviderError> =>
+  Effect.suspend(() => {
+    const { model } = request
+    const { baseUrl, key, timeoutMs } = accounts.of(model)
+    const { origin, prefix } = placeOf(baseUrl)
+    const name = { model: model.name, account: model.account }
+    const sent = send(agent, {
+      origin,
+      path: prefix + dialect.path,
+      method: "POST",
+      headers: dialect.headers(key === null ? null : Redacted.value(key)),
+      body: dialect.body(request, "realtime"),
+      timeoutMs
+    })
+    return Effect.matchEffect(sent, {
+      onFailure: ({ reason, detail, wasSent }) =>
+        // What was sent may have been worked on: nobody knows what it cost.
+        Effect.fail(providerError({ ...name, reason, detail, costUsd: wasSent ? null : 0 })),
+      onSuccess: ({ status, headers, body }) => {
+        const signals = limitSignals(headers, now(), dialect.limits)
+        return replyOf(model, dialect, {
+          status,
+          json: jsonOf(body) ?? body,
+          text: () => body,
+          signals,
+          tier: "realtime",
+          at: new Date(now())
+        })
+      }
+    })
+  })
+
+/** A reply as it came: of a call, or in a line of a batch's results. */
+export interface WireReply {
+  readonly status: number
+  /** Parsed; the text itself where it is no JSON. */
+  readonly json: unknown
+  /** What is kept of a reply that is no answer. */
+  readonly text: () => string
+  readonly signals: LimitSignals | null
+  readonly tier: "realtime" | "batch"
+  /** When it was given: prices change. */
+  readonly at: Date
+}
+
+/** What a reply says: success is a 2xx and a completion in the body. */
+export const replyOf = (
+  model: Model,
+  dialect: Dialect,
+  { status, json, text, signals, tier, at }: WireReply
+): Effect.Effect<Reply, ProviderError> => {
+  const name = { model: model.name, account: model.account }
+  if (status < 200 || status > 299)
+    return Effect.fail(providerError({ ...name, ...refusalOf(status, json), raw: cut(text()), status, signals }))
+  const read = dialect.read(json)
+  const paid = { modelVersion: read.modelVersion, usage: read.usage, costUsd: costUsd(model, read.usage, tier, at) }
+  if (read.kind === "failed")
+    return Effect.fail(new ProviderError({ ...name, ...paid, reason: read.reason, detail: read.detail, raw: cut(text()), status, signals }))
+  const answer = answerJson(read.text)
+  if ("fault" in answer)
+    return Effect.fail(
+      new ProviderError({ ...name, ...paid, reason: "not-json", detail: answer.fault, raw: cut(read.text), status, signals })
+    )
+  return Effect.succeed({
+    ...paid,
+    output: answer.value,
+    raw: answer.repaired ? read.text : null,
+    repaired: answer.repaired,
+    modelVersion: read.modelVersion ?? model.name,
+    signals
+  })
+}
+
+/** A base URL's origin, and the path in front of the API's own. */
+const placeOf = (baseUrl: string): { readonly origin: string; readonly prefix: string } => {
+  const known = places.get(baseUrl)
+  if (known !== undefined) return known
+  const url = new URL(baseUrl)
+  const place = { origin: url.origin, prefix: url.pathname.replace(/\/+$/, "") }
+  places.set(baseUrl, place)
+  return place
+}
+const places = new Map<string, { readonly origin: string; readonly prefix: string }>()
+
+export const jsonOf = (body: string): unknown => {
+  try {
+    return JSON.parse(body) as unknown
+  } catch {
+    return null
+  }
+}
+
+/** What is kept of a reply that is no answer. */
+const cut = (body: string): string => body.slice(0, 65_536)

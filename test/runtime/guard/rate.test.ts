@@ -1,0 +1,388 @@
+/** The limiter's turns: who goes when, who waits, and what a provider's word does to it. */
+import { it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import * as TestClock from "effect/testing/TestClock"
+import { describe, expect } from "vitest"
+
+import { type CallOutcome, type Permit, RateLimiter, type Signals } from "../../../runtime/guard/rate.ts"
+
+const ok: CallOutcome = { kind: "ok", signals: null, tokensUsed: null }
+const failed: CallOutcome = { kind: "failed", signals: null, tokensUsed: null }
+const saying = (signals: Partial<Signals>): Signals => ({ requests: null, tokens: null, retryAt: null, ...signals })
+const refused = (retryAt: number | null): CallOutcome => ({ kind: "rate-limited", signals: saying({ retryAt }), tokensUsed: null })
+const overloaded: CallOutcome = { kind: "overloaded", signals: null, tokensUsed: null }
+
+/** A call of so many ms, with its limiter's permit. */
+const call = (limiter: RateLimiter, ms: number, outcome = ok) =>
+  Effect.acquireUseRelease(
+    limiter.acquire(1),
+    () => Effect.sleep(ms),
+    (permit, exit) => Effect.sync(() => limiter.release(permit, Exit.isSuccess(exit) ? outcome : failed))
+  )
+
+const takeAll = (limiter: RateLimiter, count: number) => Effect.forEach(Array.from({ length: count }), () => limiter.acquire(1))
+
+/** Starts as many waits, and lists the permits in the order in which they are granted. */
+const queueUp = Effect.fnUntraced(function* (limiter: RateLimiter, count: number, tokens = 1) {
+  const granted: Array<{ readonly place: number; readonly at: number; readonly permit: Permit }> = []
+  const fibers = yield* Effect.forEach(
+    Array.from({ length: count }, (_, place) => place),
+    (place) =>
+      Effect.forkScoped(
+        Effect.flatMap(Effect.all([limiter.acquire(tokens), Clock.currentTimeMillis] as const), ([permit, at]) =>
+          Effect.sync(() => granted.push({ place, at, permit }))
+        )
+      )
+  )
+  yield* TestClock.adjust(0)
+  return { granted, fibers }
+})
+
+describe("slots", () => {
+  it.effect("[EXE-6] [case 64] 1,000 items of 10 ms in 2 slots take 5 s: a freed slot wakes a waiter at once", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 2 })
+      const all = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 1_000 }), () => call(limiter, 10), { concurrency: "unbounded", discard: true })
+      )
+      yield* TestClock.adjust(4_999)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 2, waiting: 0 })
+      expect(all.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust(1)
+      expect(all.pollUnsafe()).toStrictEqual(Exit.void)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, concurrency: 2, requestsPerMinute: 1_000, throttled: 0 })
+    })
+  )
+
+  it.effect("[EXE-6] who came first goes first", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      const { granted } = yield* queueUp(limiter, 50)
+      expect(limiter.snapshot().waiting).toBe(50)
+      limiter.release(held, ok)
+      for (let place = 0; place < 50; place++) {
+        expect(granted).toHaveLength(place + 1)
+        expect(granted[place]?.place).toBe(place)
+        limiter.release(granted[place]?.permit ?? held, ok)
+      }
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
+  it.effect("[EXE-6] 20,000 waiters whose calls end at once wake each other without deepening the stack", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      let done = 0
+      const once = Effect.map(limiter.acquire(1), (permit) => {
+        limiter.release(permit, ok)
+        done++
+      })
+      yield* Effect.forEach(Array.from({ length: 20_000 }), () => Effect.forkScoped(once), { discard: true })
+      yield* TestClock.adjust(0)
+      limiter.release(held, ok)
+      yield* TestClock.adjust(0)
+      expect(done).toBe(20_000)
+    })
+  )
+
+  it.effect("[EXE-6] concurrency starts at 16, doubles a round trip up to its bound, halves on overload and is never below 1", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 100 })
+      const seen: Array<number> = []
+      for (let trip = 0; trip < 5; trip++) {
+        const { concurrency } = limiter.snapshot()
+        seen.push(concurrency)
+        for (const permit of yield* takeAll(limiter, concurrency)) limiter.release(permit, ok)
+      }
+      expect(seen).toEqual([16, 32, 64, 100, 100])
+
+      // All of one round trip are refused: that counts once.
+      for (const permit of yield* takeAll(limiter, 100)) limiter.release(permit, overloaded)
+      for (let refusals = 0; refusals < 8; refusals++) {
+        yield* TestClock.adjust("2 minutes")
+        limiter.release(yield* limiter.acquire(1), overloaded)
+      }
+      expect(limiter.snapshot().concurrency).toBe(1)
+      yield* TestClock.adjust("2 minutes")
+      for (let trip = 0; trip < 4; trip++)
+        for (const permit of yield* takeAll(limiter, limiter.snapshot().concurrency)) limiter.release(permit, ok)
+      // One more each round trip, not twice as many.
+      expect(limiter.snapshot().concurrency).toBeGreaterThan(3)
+      expect(limiter.snapshot().concurrency).toBeLessThan(9)
+    }).pipe(Random.withSeed(1))
+  )
+
+  it.effect("[EXE-6] a limit that isn't used doesn't grow", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({})
+      for (let calls = 0; calls < 1_000; calls++) limiter.release(yield* limiter.acquire(1), ok)
+      expect(limiter.snapshot().concurrency).toBe(16)
+    })
+  )
+})
+
+describe("interruption", () => {
+  it.effect("[EXE-6] an interrupted waiter leaves the line, an interrupted holder gives its slot to the next", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const holder = yield* Effect.forkChild(call(limiter, 3_600_000))
+      yield* TestClock.adjust(0)
+      const waiter = yield* Effect.forkChild(call(limiter, 1))
+      const next = yield* Effect.forkChild(call(limiter, 1))
+      yield* TestClock.adjust(0)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 1, waiting: 2 })
+      yield* Fiber.interrupt(waiter)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 1, waiting: 1 })
+      yield* Fiber.interrupt(holder)
+      yield* TestClock.adjust(1)
+      expect(next.pollUnsafe()).toStrictEqual(Exit.void)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
+  it.effect("[EXE-6] a waiter that is interrupted by whoever wakes it doesn't keep what it was granted", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      // The first waiter's first act is to interrupt the second, in the same step in which slots are freed and granted.
+      const victims: Array<Fiber.Fiber<void>> = []
+      const first = Effect.acquireUseRelease(
+        limiter.acquire(1),
+        () => Effect.forEach(victims, (victim) => Fiber.interrupt(victim), { discard: true }),
+        (permit) => Effect.sync(() => limiter.release(permit, ok))
+      )
+      yield* Effect.forkScoped(first)
+      victims.push(yield* Effect.forkScoped(call(limiter, 1)))
+      yield* TestClock.adjust(0)
+      limiter.release(held, ok)
+      yield* TestClock.adjust(10)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
+  it.effect("[EXE-6] one that needs little goes on when the big one ahead of it gives up", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ tokensPerMinute: 60_000 })
+      limiter.release(yield* limiter.acquire(250), { ...ok, tokensUsed: 250 })
+      yield* TestClock.adjust(100)
+      const big = yield* Effect.forkScoped(limiter.acquire(30_000))
+      yield* TestClock.adjust(0)
+      const { granted } = yield* queueUp(limiter, 1, 50)
+      expect(granted).toHaveLength(0)
+      yield* Fiber.interrupt(big)
+      yield* TestClock.adjust(0)
+      expect(granted).toHaveLength(1)
+    })
+  )
+
+  it.each([1, 2, 3, 4, 5])("[EXE-6] no slot is lost or made however calls are interrupted (seed %i)", (seed) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const limiter = yield* RateLimiter.make({ concurrencyMax: 4, requestsPerMinute: 3_000 })
+        for (let round = 0; round < 40; round++) {
+          const fibers = yield* Effect.forEach(Array.from({ length: 20 }), () =>
+            Effect.flatMap(Random.nextIntBetween(0, 60), (ms) => Effect.forkChild(call(limiter, ms)))
+          )
+          for (const fiber of fibers) {
+            if ((yield* Random.next) < 0.4) yield* Effect.forkChild(Fiber.interrupt(fiber))
+            if ((yield* Random.next) < 0.3) yield* TestClock.adjust(yield* Random.nextIntBetween(0, 20))
+            const { inFlight, waiting } = limiter.snapshot()
+            expect(inFlight).toBeLessThanOrEqual(4)
+            expect(inFlight).toBeGreaterThanOrEqual(0)
+            expect(waiting).toBeGreaterThanOrEqual(0)
+          }
+        }
+        yield* TestClock.adjust("1 minute")
+        expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+      }).pipe(Effect.scoped, Random.withSeed(seed), Effect.provide(TestClock.layer()))
+    )
+  )
+})
+
+describe("Retry-After", () => {
+  const start = 1_762_000_000_000
+
+  /** A limiter that was just refused, at `start`. */
+  const refusedAt = Effect.fnUntraced(function* (retryAt: number | null) {
+    yield* TestClock.setTime(start)
+    const limiter = yield* RateLimiter.make({})
+    limiter.release(yield* limiter.acquire(1), refused(retryAt))
+    return limiter
+  })
+
+  it.effect.each([
+    ["1800 s", 1_800_000],
+    ["60 s", 60_000],
+    ["250 ms", 250],
+    ["a date 12.5 s away", 12_500]
+  ] as const)("[EXE-6] [case 21] %s: nothing is sent before, and one waiter goes as soon as it's over", ([, ms]) =>
+    Effect.gen(function* () {
+      const limiter = yield* refusedAt(start + ms)
+      expect(limiter.waitUntil()).toBe(start + ms)
+      const { granted } = yield* queueUp(limiter, 3)
+      yield* TestClock.adjust(ms - 1)
+      expect(granted).toHaveLength(0)
+      yield* TestClock.adjust(1)
+      expect(granted[0]?.at).toBe(start + ms)
+      expect(limiter.waitUntil()).toBeNull()
+    })
+  )
+
+  it.effect.each([
+    ["0", 0],
+    ["a past date", -3_600_000]
+  ] as const)("[EXE-6] [case 21] %s is now", ([, ms]) =>
+    Effect.gen(function* () {
+      const limiter = yield* refusedAt(start + ms)
+      expect(limiter.waitUntil()).toBeNull()
+      expect((yield* queueUp(limiter, 1)).granted).toHaveLength(1)
+    })
+  )
+
+  it.effect("[EXE-6] [case 21] an item whose deadline comes first is told so on arrival; one that has the time waits", () =>
+    Effect.gen(function* () {
+      const limiter = yield* refusedAt(start + 1_000)
+      expect(yield* limiter.acquire(1, start + 999)).toBeNull()
+      const patient = yield* Effect.forkScoped(limiter.acquire(1, start + 1_000))
+      yield* TestClock.adjust(999)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 1 })
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(patient)).not.toBeNull()
+    })
+  )
+
+  it.effect("[EXE-6] [case 21] … and so is one that is in line already, as soon as the account closes", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start)
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      const waits = yield* Effect.forkScoped(limiter.acquire(1, start + 3_600_000))
+      const parked = yield* Effect.forkScoped(limiter.acquire(1, start + 60_000))
+      yield* TestClock.adjust(0)
+      limiter.release(held, refused(start + 1_800_000))
+      expect(yield* Fiber.join(parked)).toBeNull()
+      expect(waits.pollUnsafe()).toBeUndefined()
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 1, closedUntil: start + 1_800_000 })
+    })
+  )
+
+  it.effect("[EXE-6] the longest of several counts, and that of a failure too", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({})
+      const [one, two, three] = yield* Effect.all([limiter.acquire(1), limiter.acquire(1), limiter.acquire(1)])
+      limiter.release(one, refused(5_000))
+      limiter.release(two, refused(2_000))
+      expect(limiter.waitUntil()).toBe(5_000)
+      limiter.release(three, { kind: "failed", signals: saying({ retryAt: 9_000 }), tokensUsed: null })
+      expect(limiter.waitUntil()).toBe(9_000)
+    })
+  )
+
+  it.effect("[EXE-6] a clock that is set back an hour meanwhile doesn't make the wait longer", () =>
+    Effect.gen(function* () {
+      const limiter = yield* refusedAt(start + 10_000)
+      yield* TestClock.adjust(4_000)
+      yield* TestClock.setTime(start - 3_600_000)
+      expect(limiter.waitUntil()).toBe(start - 3_600_000 + 6_000)
+      const { granted } = yield* queueUp(limiter, 1)
+      yield* TestClock.adjust(5_999)
+      expect(granted).toHaveLength(0)
+      yield* TestClock.adjust(1)
+      expect(granted).toHaveLength(1)
+    })
+  )
+
+  it.each([1, 2, 3, 4, 5, 6])(
+    "[EXE-6] [case 21] without one: at most 1, 2, 4 … 60 s, all of it by chance, and 1 s again after a success (seed %i)",
+    (seed) =>
+      Effect.runPromise(
+        Effect.gen(function* () {
+          const limiter = yield* RateLimiter.make({})
+          const waits: Array<number> = []
+          for (let refusals = 0; refusals < 12; refusals++) {
+            limiter.release(yield* limiter.acquire(1), refused(null))
+            const now = yield* Clock.currentTimeMillis
+            const wait = (limiter.waitUntil() ?? now) - now
+            expect(wait).toBeLessThanOrEqual(Math.min(60_000, 1_000 * 2 ** refusals))
+            waits.push(wait / Math.min(60_000, 1_000 * 2 ** refusals))
+            yield* TestClock.adjust(60_000)
+          }
+          expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(0.3)
+          limiter.release(yield* limiter.acquire(1), ok)
+          const now = yield* Clock.currentTimeMillis
+          limiter.release(yield* limiter.acquire(1), refused(null))
+          expect((limiter.waitUntil() ?? now) - now).toBeLessThanOrEqual(1_000)
+        }).pipe(Effect.scoped, Random.withSeed(seed), Effect.provide(TestClock.layer()))
+      )
+  )
+})
+
+describe("pace", () => {
+  it.effect("[EXE-6] tokens are charged as estimated while a call is out, and as used once it's back", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ tokensPerMinute: 60_000 })
+      const granted = (tokensUsed: number) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("1 minute")
+          const permit = yield* limiter.acquire(10_000)
+          limiter.release(permit, { ...ok, tokensUsed })
+          const from = yield* Clock.currentTimeMillis
+          const next = yield* queueUp(limiter, 1, 100)
+          yield* TestClock.adjust("2 minutes")
+          for (const { permit } of next.granted) limiter.release(permit, { ...ok, tokensUsed: 100 })
+          return (next.granted[0]?.at ?? Number.NaN) - from
+        })
+      // 0.98 tokens a ms, and a bucket of 245.
+      expect(yield* granted(100)).toBe(0)
+      expect(yield* granted(10_000)).toBeCloseTo((10_000 - 245 + 100) / 0.98, -1)
+      expect(yield* granted(20_000)).toBeCloseTo((20_000 - 245 + 100) / 0.98, -1)
+    })
+  )
+
+  it.effect(
+    "[EXE-6] what is left by the provider's word is not passed before its reset; an older answer's word doesn't undo a newer one's",
+    () =>
+      Effect.gen(function* () {
+        const limiter = yield* RateLimiter.make({ requestsPerMinute: 6_000 })
+        const [older, newer] = yield* Effect.all([limiter.acquire(1), limiter.acquire(1)])
+        const word = (remaining: number) => ({ ...ok, signals: saying({ requests: { limit: 6_000, remaining, resetAt: 30_000 } }) })
+        limiter.release(newer, word(3))
+        limiter.release(older, word(4_000))
+        const { granted } = yield* queueUp(limiter, 10)
+        yield* TestClock.adjust(29_999)
+        expect(granted).toHaveLength(3)
+        // Spread over the time, not all at once.
+        expect(granted[2]?.at).toBeGreaterThan(5_000)
+        yield* TestClock.adjust(1_000)
+        expect(granted).toHaveLength(10)
+      })
+  )
+
+  it.effect("[EXE-6] limits that make no sense are not believed", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ requestsPerMinute: 0, tokensPerMinute: Number.NaN })
+      for (const limit of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, null]) {
+        const requests = { limit, remaining: Number.NaN, resetAt: Number.NaN }
+        limiter.release(yield* limiter.acquire(1), { ...ok, signals: saying({ requests, tokens: requests, retryAt: Number.NaN }) })
+      }
+      expect(limiter.snapshot()).toMatchObject({ requestsPerMinuteMax: null, closedUntil: null })
+      expect((yield* queueUp(limiter, 10)).granted).toHaveLength(10)
+    })
+  )
+
+  it.effect("[EXE-6] a permit that is released twice frees one slot", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({})
+      const [permit] = yield* Effect.all([limiter.acquire(1), limiter.acquire(1)])
+      limiter.release(permit, ok)
+      limiter.release(permit, refused(60_000))
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 1, throttled: 0, closedUntil: null })
+    })
+  )
+})
