@@ -71,7 +71,9 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const bound = (request: CallRequest, tier: "realtime" | "batch"): number =>
     boundUsd(request.model, inputTokensBound(textsOf(request)), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
   const known = yield* ledger.batches.all
+  // Nothing that an earlier session spooled will be sent; what this one leaves is as void.
   yield* clearSpool(runFolder)
+  yield* Effect.addFinalizer(() => Effect.ignore(clearSpool(runFolder)))
   const desk = new BatchDesk({
     ...{ folder: runFolder, ledger, budget, batches, ids, now, send: flow.send },
     boundUsd: (request) => bound(request, "batch"),

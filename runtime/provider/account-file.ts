@@ -5,14 +5,16 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
-const count = (unit: string) => Schema.Int.check(Schema.isGreaterThan(0)).annotate({ message: `is not ${unit}: a whole number above 0` })
+const Count = Schema.Finite.check(
+  Schema.makeFilter((count) => (Number.isSafeInteger(count) && count > 0) || "must be a whole number above 0")
+)
 
 // Capitals only, so that a key which somebody put here is refused before any message could name it.
 const KeyEnv = Schema.String.check(
-  Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/, { message: "is not the name of an environment variable in capitals (and never the key itself)" })
+  Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/, { message: "must be the name of an environment variable, in capitals, and never the key itself" })
 )
 
-const Argument = Schema.NonEmptyString.check(Schema.isPattern(/^[^\0]*$/, { message: "holds a zero byte, which no command line can" }))
+const Argument = Schema.NonEmptyString.check(Schema.isPattern(/^[^\0]*$/, { message: "must not hold a zero byte" }))
 
 const AccountEntry = Schema.Struct({
   /** An environment variable, of the environment or the folder's `.env`. */
@@ -22,12 +24,12 @@ const AccountEntry = Schema.Struct({
   /** A command, without a shell, that writes the key to its stdout. */
   keyCommand: Schema.optionalKey(Schema.NonEmptyArray(Argument)),
   baseUrl: Schema.optionalKey(Schema.NonEmptyString),
-  requestsPerMinute: Schema.optionalKey(count("requests a minute")),
-  tokensPerMinute: Schema.optionalKey(count("tokens a minute")),
+  requestsPerMinute: Schema.optionalKey(Count),
+  tokensPerMinute: Schema.optionalKey(Count),
   /** Calls in flight at most. */
-  concurrencyMax: Schema.optionalKey(count("a number of calls")),
+  concurrencyMax: Schema.optionalKey(Count),
   /** Of one call. */
-  timeoutMs: Schema.optionalKey(count("a time in milliseconds"))
+  timeoutMs: Schema.optionalKey(Count)
 }).check(
   Schema.makeFilter(
     ({ keyEnv, keyFile, keyCommand }) =>
@@ -75,12 +77,12 @@ const fields = Object.keys(AccountEntry.fields)
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) =>
     issue._tag === "UnexpectedKey"
-      ? `is no field of an account: ${fields.join(", ")}. A key itself never stands in this file`
+      ? `is no field of an account, which are ${fields.join(", ")}; a key itself never stands in this file`
       : SchemaIssue.defaultLeafHook(issue)
 })
 
 const placeOf = (path: ReadonlyArray<unknown> | undefined): string =>
-  path === undefined || path.length === 0 ? "" : `${path.map((part) => (typeof part === "object" ? "?" : String(part))).join(".")} `
+  path === undefined || path.length === 0 ? "" : `${path.map((part) => (typeof part === "object" ? "?" : String(part))).join(".")}: `
 
 const parse = (text: string): Result.Result<unknown, string> => {
   try {

@@ -27,11 +27,9 @@ describe("masked text", () => {
     noteSecret(secret)
     noteSecret('quo"ted\\secret')
     expect(mask(`https://x/?key=${encodeURIComponent(secret)}&page=2`)).toBe("https://x/?key=***&page=2")
-    expect(
-      mask(
-        `?key=${encodeURIComponent(secret).replaceAll("%2F", "%2f").replaceAll("%2B", "%2b").replaceAll("%3D", "%3d").replaceAll("%26", "%26")}`
-      )
-    ).toBe("?key=***")
+    expect(mask(`?key=${encodeURIComponent(secret).replaceAll("%2F", "%2f").replaceAll("%2B", "%2b").replaceAll("%3D", "%3d")}`)).toBe(
+      "?key=***"
+    )
     expect(mask(JSON.stringify({ key: 'quo"ted\\secret' }))).toBe('{"key":"***"}')
     expect(mask(`Basic ${base64(secret)}`)).toBe("Basic ***")
     expect(mask(Buffer.from(secret).toString("base64url"))).toBe("***")
@@ -61,7 +59,11 @@ describe("masked text", () => {
 
   effectIt.prop(
     "[SEC-1] whatever a key looks like, no text around it shows it",
-    [Arbitrary.make(Schema.String), Arbitrary.make(Schema.String.check(Schema.isPattern(/^[!-~]{12,40}$/))), Arbitrary.make(Schema.String)],
+    [
+      Arbitrary.schema(Schema.String),
+      Arbitrary.schema(Schema.String.check(Schema.isPattern(/^[!-~]{12,40}$/))),
+      Arbitrary.schema(Schema.String)
+    ],
     ([before, key, after]) => {
       noteSecret(key)
       for (const form of [key, base64(key), encodeURIComponent(key), JSON.stringify(key)]) {
@@ -113,8 +115,6 @@ describe("masked output", () => {
       const write = (chunk, ...rest) => new Promise((done) => process.stdout.write(chunk, ...rest, done))
       noteSecret(secret)
       await Effect.runPromise(Effect.scoped(Effect.andThen(maskConsole(), Effect.promise(async () => {
-        const seen = []
-        const isSame = process.stdout.write
         await write("é€😀 ")
         await write(Buffer.from("é€😀 "), "utf8")
         await write("e9", "latin1")

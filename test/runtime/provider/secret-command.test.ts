@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process"
-import { createReadStream } from "node:fs"
-import { mkdtempSync, rmSync } from "node:fs"
+import { once } from "node:events"
+import { createReadStream, mkdtempSync, rmSync } from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { once } from "node:events"
 
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

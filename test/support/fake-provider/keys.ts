@@ -9,8 +9,9 @@ export const keyProblem = (world: World, vendor: Vendor, req: IncomingMessage): 
   const { keys } = world.box.steady
   if (world.isBare && keys.length === 0) return undefined
   const { authorization = "" } = req.headers
-  const header =
-    vendor === "anthropic" ? req.headers["x-api-key"] : authorization.startsWith("Bearer ") ? authorization.slice(7) : undefined
+  const bearer = authorization.startsWith("Bearer ") ? authorization.slice(7) : undefined
+  // Anthropic's SDK sends a bearer since its version 1; its API still takes both.
+  const header = vendor === "anthropic" ? (req.headers["x-api-key"] ?? bearer) : bearer
   const key = typeof header === "string" ? header : ""
   if (vendor === "anthropic" && req.headers["anthropic-version"] === undefined) {
     return { status: 400, message: "anthropic-version: header is required" }
