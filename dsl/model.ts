@@ -32,7 +32,7 @@ export interface Price {
   readonly outputUsd: number
   /** Input read from the provider's cache. Default: as `inputUsd`. */
   readonly cacheReadUsd?: number
-  /** Input written to the provider's cache. Default: as `inputUsd`. */
+  /** Input written to the provider's cache for five minutes. Default: as `inputUsd`, and 1.25 times that on Anthropic, where an hour costs 1.6 times as much as five minutes. */
   readonly cacheWriteUsd?: number
   /** What the batch tier's price is multiplied by. Default 0.5. */
   readonly batchFactor?: number

@@ -22,6 +22,7 @@ import { status } from "./cli/status.ts"
 import { trace } from "./cli/trace.ts"
 import { tryVerb } from "./cli/try.ts"
 import { exitCodes } from "./cli/verb.ts"
+import { maskConsole } from "./provider/redaction.ts"
 import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
@@ -32,7 +33,10 @@ const runtime = Command.make("runtime").pipe(
 /** Logs go to stderr: stdout is the answer. */
 const logs = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
 
-const main = Command.run(runtime, { version }).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, logs)))
+// Whatever a job's code prints, a key that was read is not in it (SEC-1).
+const main = Effect.scoped(Effect.andThen(maskConsole, Command.run(runtime, { version }))).pipe(
+  Effect.provide(Layer.mergeAll(NodeServices.layer, logs))
+)
 
 NodeRuntime.runMain(main, {
   disableErrorReporting: true,

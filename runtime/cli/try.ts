@@ -58,12 +58,11 @@ interface TryRequest {
 const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
   const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
   const { planOf } = yield* Effect.promise(() => import("./compile-plan.ts"))
-  const { makeGraph } = yield* Effect.promise(() => import("../execute/graph.ts"))
+  const { makeGraph, modelsOf } = yield* Effect.promise(() => import("../execute/graph.ts"))
   const { logicalTimeFor } = yield* Effect.promise(() => import("./logical-time.ts"))
   const { decodeParams } = yield* Effect.promise(() => import("./job-params.ts"))
   const { buildServices } = yield* Effect.promise(() => import("../execute/services.ts"))
   const { openEngines } = yield* Effect.promise(() => import("../execute/open-engines.ts"))
-  const { modelsOf } = yield* Effect.promise(() => import("../execute/paid-run.ts"))
   const { findItem } = yield* Effect.promise(() => import("../execute/find-item.ts"))
   const { placeText } = yield* Effect.promise(() => import("../execute/sample.ts"))
   const { stepNames, tryItem } = yield* Effect.promise(() => import("../execute/try-item.ts"))

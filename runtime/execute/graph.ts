@@ -124,6 +124,17 @@ export const makeGraph = (job: Job): Graph => {
   }
 }
 
+/** Every model that any infer of the job may ask, overrides too. */
+export const modelsOf = (graph: Graph): ReadonlyArray<Model> => [
+  ...new Set(
+    graph.rows.flatMap((node) =>
+      node.kind === "infer"
+        ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])]
+        : []
+    )
+  )
+]
+
 const inferNode = (base: NodeBase, definition: InferDefinition, dependents: ReadonlySet<string>): InferNode => {
   const codec = Schema.toCodecJson(definition.output)
   const schema = jsonSchemaOf(definition.output)

@@ -8,6 +8,7 @@ import {
   type Settlement,
   type StopRecord
 } from "../store/ledger.ts"
+import { mask } from "../provider/redaction.ts"
 import type { Disposition } from "../store/state-tables.ts"
 
 /** Which item, and who works on it. */
@@ -41,10 +42,12 @@ export class ItemTrace {
     this.#attempts.push(record)
   }
   answer(record: AnswerRecord): void {
-    this.#answers.push(record)
+    const { output, raw } = record
+    this.#answers.push({ ...record, output: mask(output), raw: raw === null ? null : mask(raw) })
   }
   problem(record: ProblemRecord): void {
-    this.#problems.push(record)
+    const { message, raw } = record
+    this.#problems.push({ ...record, message: mask(message), raw: raw === null ? null : mask(raw) })
   }
   flag(step: string, rule: string): void {
     this.#flags.push({ step, rule })

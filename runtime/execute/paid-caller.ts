@@ -142,6 +142,12 @@ export class PaidCaller implements Caller {
       )
       if (permit === null) {
         breaker.record(turn, "interrupted")
+        budget.release(reservation)
+        return parked
+      }
+      // It may have opened while the rate was waited for: without another look all that wait there would go on to call.
+      if (!breaker.isCurrent(turn)) {
+        rate.cancel(permit)
         continue
       }
       const result = yield* Effect.onInterrupt(Effect.result(this.#options.provider.call(request)), () =>

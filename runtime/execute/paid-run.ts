@@ -23,11 +23,12 @@ import type { RunFolder, StateFolder } from "../store/state-folder.ts"
 import { BatchDesk } from "./batch-desk.ts"
 import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
-import type { Graph } from "./graph.ts"
+import { modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
 import { AccountFault, WaitsAtGate } from "./run-error.ts"
+import { autoTier, fallbackMs } from "./tier.ts"
 import type { Rounds } from "./work.ts"
 
 export interface PaidRunOptions {
@@ -46,17 +47,6 @@ export interface PaidRunOptions {
   readonly realtimeMs: number
 }
 
-/** Every model that any infer of the job may ask, overrides too. */
-export const modelsOf = (graph: Graph): ReadonlyArray<Model> => [
-  ...new Set(
-    graph.rows.flatMap((node) =>
-      node.kind === "infer"
-        ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])]
-        : []
-    )
-  )
-]
-
 export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRunOptions) {
   const { run, graph, ledger, folder, runFolder, batches, deadline } = options
   const clock = yield* Clock.Clock
@@ -66,10 +56,11 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const steps = graph.rows.flatMap((node) => (node.kind === "infer" ? node.models : []))
   const ids = new CustomIds(run, [...new Set(steps.map(({ step }) => step))])
   const tierOf = tiersOf(options, now)
-  const cancelAt = (model: Model): number | null => (model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options))
+  const cancelAt = (model: Model): number | null =>
+    model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options.realtimeMs)
   const flow = yield* BatchFlow.make({ run, ledger, ids, halt, now, cancelAt })
   const bound = (request: CallRequest, tier: "realtime" | "batch"): number =>
-    boundUsd(request.model, inputTokensBound(textsOf(request)), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
+    boundUsd(request.model, inputTokensBound(textsOf(request), request.model.engine), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
   const known = yield* ledger.batches.all
   // Nothing that an earlier session spooled will be sent; what this one leaves is as void.
   yield* clearSpool(runFolder)
@@ -154,16 +145,12 @@ const openLanes = Effect.fnUntraced(function* ({
   }
 })
 
-/** What a batch must leave before the deadline for its rest to be asked in real time. */
-const fallbackMs = ({ realtimeMs }: PaidRunOptions): number => Math.max(10 * 60_000, realtimeMs * 1.5)
-
-/** `auto` is batch as long as a batch that fails leaves time enough. */
 const tiersOf =
   (options: PaidRunOptions, now: () => number) =>
   (model: Model): "realtime" | "batch" => {
     if (model.tier !== "auto") return model.tier
     if (options.batches.engineOf(model) === null) return "realtime"
-    return options.deadline === null || options.deadline - now() > 2 * fallbackMs(options) ? "batch" : "realtime"
+    return autoTier(options.deadline === null ? null : options.deadline - now(), options.realtimeMs)
   }
 
 interface Parts {
@@ -259,7 +246,7 @@ const endedOf = ({ options, halt, budget }: Parts) =>
     if (reason.kind === "account")
       return yield* new AccountFault({ run, account: reason.error.account, detail: reason.error.message, openItems })
     const { envelopeUsd, spentUsd, uncertainUsd } = budget.snapshot()
-    const detail = { envelopeUsd, spentUsd, uncertainUsd, neededUsd: reason.neededUsd, openItems }
+    const detail = { envelopeUsd, spentUsd, uncertainUsd, neededUsd: reason.neededUsd, items: tally.manifest, openItems }
     const { gate } = yield* ledger.openGate("budget", detail)
     return yield* new WaitsAtGate({ run, gate, kind: "budget", detail })
   })

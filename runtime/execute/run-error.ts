@@ -1,6 +1,8 @@
 /** Why a run could not go on: what happened, and what to type next. */
 import * as Schema from "effect/Schema"
 
+import { BudgetGateDetail, suggestedUsd } from "./budget-gate.ts"
+
 export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
   run: Schema.String,
   began: Schema.String,
@@ -125,28 +127,17 @@ export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate"
   run: Schema.String,
   gate: Schema.String,
   kind: Schema.Literal("budget"),
-  detail: Schema.Struct({
-    envelopeUsd: Schema.Finite,
-    spentUsd: Schema.Finite,
-    uncertainUsd: Schema.Finite,
-    /** The most that the next call, or batch, may cost. */
-    neededUsd: Schema.Finite,
-    openItems: Schema.Finite
-  })
+  detail: BudgetGateDetail
 }) {
   override get message(): string {
-    const { envelopeUsd, spentUsd, uncertainUsd, neededUsd, openItems } = this.detail
-    const uncertain = uncertainUsd > 0 ? `, and ${dollars(uncertainUsd)} more that a crash left uncertain` : ""
+    const { envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems } = this.detail
+    const uncertain = uncertainUsd > 0 ? `, and ${dollars(uncertainUsd)} more may be: calls were cut off` : ""
     return (
-      `Run ${this.run} waits at its budget gate: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, the next call may cost ` +
-      `${dollars(neededUsd)}, and ${openItems} items are open. Nothing is lost. Go on with \`runtime approve ${this.gate} --add-usd ${moreUsd(this.detail)}\`, ` +
+      `Run ${this.run} waits at its budget gate ${this.gate}: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ` +
+      `${dollars(neededUsd)}. ${openItems} of ${items} items are open; nothing is lost. Go on with \`runtime approve ${this.gate} --add-usd ${suggestedUsd(this.detail)}\`, ` +
       `or close the run without the rest: \`runtime reject ${this.gate}\`.`
     )
   }
 }
 
-const dollars = (usd: number): string => `$${usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`
-
-/** As much again as the run's done part would cost for its open part, and the next call at least. */
-const moreUsd = ({ envelopeUsd, neededUsd }: WaitsAtGate["detail"]): number =>
-  Math.ceil(Math.max(envelopeUsd / 2, neededUsd * 2) * 100) / 100
+const dollars = (usd: number): string => `$${usd !== 0 && usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`

@@ -1,5 +1,6 @@
 /** Looks at a job's input before anything is spent: the first rows of it, placed as the manifest would place them. */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
@@ -15,6 +16,8 @@ import { placeOf } from "./layout.ts"
 const rowsMax = 20_000
 /** Nor is it read for longer, and not counted for longer either. */
 const readFor = "2 seconds"
+/** Items whose prompts are rendered for the price: spread evenly over the rows read. */
+const examplesMax = 200
 
 export interface SampledItem {
   readonly key: string
@@ -22,6 +25,12 @@ export interface SampledItem {
   readonly weight: number
   /** What the payload keeps of it: 0 where only a reference is kept. */
   readonly bytes: number
+}
+
+/** One of the items itself. */
+export interface SampledExample {
+  readonly item: unknown
+  readonly label: string
 }
 
 export interface SampledRejection {
@@ -32,30 +41,38 @@ export interface SampledRejection {
 
 export interface Sample {
   readonly items: ReadonlyArray<SampledItem>
+  /** 200 of them at most. */
+  readonly examples: ReadonlyArray<SampledExample>
   readonly rejections: ReadonlyArray<SampledRejection>
   /** All rows of the input; equal to the rows read when the input was read to its end, null where that can't be told. */
   readonly rowsTotal: number | null
   readonly isWhole: boolean
 }
 
-/** Reads at most 20,000 rows, for 2 seconds at most; a rest is counted or reckoned by bytes. */
+export interface SampleLimits {
+  readonly rowsMax: number
+  readonly readFor: Duration.Input
+}
+
+/** Reads at most 20,000 rows, for 2 seconds at most, unless told less; a rest is counted or reckoned by bytes, for as long again. */
 export const sampleSource = Effect.fn("Plan.sample")(function* (
   graph: Graph,
   context: RunContext,
-  services: Context.Context<never>
+  services: Context.Context<never>,
+  limits: SampleLimits = { rowsMax, readFor }
 ): Effect.fn.Return<Sample, SourceError> {
   const { definition } = graph.source
-  const reading = new Reading(graph.partition.definition)
+  const reading = new Reading(graph.partition.definition, limits.rowsMax)
   const ended = yield* readSource(definition, context).pipe(
     Stream.takeUntil((rows) => reading.add(rows)),
     Stream.runDrain,
-    Effect.timeoutOption(readFor),
+    Effect.timeoutOption(limits.readFor),
     Effect.provideContext(services)
   )
   const { rows, last } = reading
   if (ended._tag === "Some" && !reading.isFull) return { ...reading.sample, rowsTotal: rows, isWhole: true }
   const counted = yield* countRows(definition, context, last === null ? null : { rows, place: last }).pipe(
-    Effect.timeoutOption(readFor),
+    Effect.timeoutOption(limits.readFor),
     Effect.catch(() => Effect.succeedNone)
   )
   return { ...reading.sample, rowsTotal: counted._tag === "Some" ? counted.value : null, isWhole: false }
@@ -63,22 +80,26 @@ export const sampleSource = Effect.fn("Plan.sample")(function* (
 
 class Reading {
   readonly #definition: PartitionDefinition
+  readonly #rowsMax: number
   readonly #items: Array<SampledItem> = []
+  #examples: Array<SampledExample> = []
+  #stride = 1
   readonly #rejections: Array<SampledRejection> = []
   readonly #places = new Map<string, Place>()
   rows = 0
   last: Place | null = null
 
-  constructor(definition: PartitionDefinition) {
+  constructor(definition: PartitionDefinition, rowsMost: number) {
     this.#definition = definition
+    this.#rowsMax = rowsMost
   }
 
   get isFull(): boolean {
-    return this.rows > rowsMax
+    return this.rows > this.#rowsMax
   }
 
   get sample() {
-    return { items: this.#items, rejections: this.#rejections }
+    return { items: this.#items, examples: this.#examples, rejections: this.#rejections }
   }
 
   /** Returns whether that is enough. */
@@ -100,7 +121,9 @@ class Reading {
     }
     this.#places.set(key, place)
     try {
-      this.#items.push({ key, ...placeOf(this.#definition, item, bytes), bytes: reference === null ? bytes : 0 })
+      const placed = placeOf(this.#definition, item, bytes)
+      if (this.#items.length % this.#stride === 0) this.#keep({ item, label: placed.label })
+      this.#items.push({ key, ...placed, bytes: reference === null ? bytes : 0 })
     } catch (cause) {
       this.#rejections.push({
         code: "partition",
@@ -108,6 +131,14 @@ class Reading {
         place
       })
     }
+  }
+
+  /** Once there are too many, every other one goes, and from then on half as many come. */
+  #keep(example: SampledExample): void {
+    this.#examples.push(example)
+    if (this.#examples.length <= examplesMax) return
+    this.#examples = this.#examples.filter((_, index) => index % 2 === 0)
+    this.#stride *= 2
   }
 }
 

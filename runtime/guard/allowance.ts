@@ -12,7 +12,7 @@ export interface Signal {
 /** The bucket holds this much time's worth, and at least one: servers let shorter bursts through than they admit to. */
 const burstMs = 250
 /** The share of a limit that is used: room for the two clocks' difference, and for requests that overtake each other on their way. */
-export const limitShare = 0.98
+const limitShare = 0.98
 /** A limit a minute is whole again within a minute, whatever a provider's clock says of it. */
 const resetMsMax = 60_000
 /** Sums of fractions may miss a whole number by this much. */
@@ -72,6 +72,12 @@ export class Allowance {
     this.#sent += amount
     this.#level -= amount
     this.#left -= amount
+  }
+
+  /** What was taken and not sent. */
+  putBack(amount: number): void {
+    this.#level += amount
+    this.#left += amount
   }
 
   /** Corrects what was taken by what was used: more is given back, less (below 0) is owed. */

@@ -99,7 +99,12 @@ export class Breaker {
 
   /** Whether a call that got this turn fell into an outage, even one that is over: its failure then costs no retry. */
   hasOpenedSince(turn: Turn): boolean {
-    return this.isOpen || turn.epoch !== this.#turn.epoch
+    return this.isOpen || !this.isCurrent(turn)
+  }
+
+  /** Whether the call may still be made: look again after a wait for something else, and if not, pass anew. A turn of before needs no `record`. */
+  isCurrent(turn: Turn): boolean {
+    return turn.epoch === this.#turn.epoch
   }
 
   /**
@@ -112,7 +117,7 @@ export class Breaker {
 
   /** Counts a call's outcome. What was sent before the last change says nothing any more. */
   record(turn: Turn, health: CallHealth): void {
-    if (turn.epoch !== this.#turn.epoch) return
+    if (!this.isCurrent(turn)) return
     if (turn.isProbe) this.#probed(turn, health)
     else if (this.#state === "closed" && (health === "ok" || health === "outage")) this.#count(health)
   }

@@ -2,7 +2,10 @@
 
 /** First wait without a Retry-After, at most; doubles with every refusal that no success came between. */
 const backOffMs = 1_000
-const backOffMsMax = 60_000
+/** Up to this: an overload that lasts is the breaker's to wait out, and its probes are not to be held up here. */
+const backOffMsMax = { "rate-limited": 60_000, overloaded: 5_000 } as const
+
+export type Refusal = keyof typeof backOffMsMax
 
 export class Closing {
   readonly #random: () => number
@@ -38,14 +41,14 @@ export class Closing {
    * A request that was sent under `epoch` was refused; `retryAt` is what came with it. Returns whether this is news.
    * A `retryAt` that is past means "now" once; after that it's believed no longer, or a broken provider would be hammered.
    */
-  refused(epoch: number, retryAt: number | null, now: number): boolean {
+  refused(kind: Refusal, epoch: number, retryAt: number | null, now: number): boolean {
     const isNews = epoch === this.#epoch
     if (retryAt !== null) this.closeUntil(retryAt)
     if (!isNews) return false
     this.#epoch++
     this.#refusals++
     const isToldToWait = retryAt !== null && (retryAt > now || this.#refusals === 1)
-    if (!isToldToWait) this.closeUntil(now + this.#backOff())
+    if (!isToldToWait) this.closeUntil(now + this.#backOff(kind))
     return true
   }
 
@@ -58,7 +61,7 @@ export class Closing {
   }
 
   /** Full jitter: anything from nothing to the bound. */
-  #backOff(): number {
-    return this.#random() * Math.min(backOffMsMax, backOffMs * 2 ** Math.min(this.#refusals - 1, 16))
+  #backOff(kind: Refusal): number {
+    return this.#random() * Math.min(backOffMsMax[kind], backOffMs * 2 ** Math.min(this.#refusals - 1, 16))
   }
 }

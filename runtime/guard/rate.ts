@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 
 import { Alarm } from "./alarm.ts"
 import { Allowance, type Signal } from "./allowance.ts"
-import { Closing } from "./closing.ts"
+import { Closing, type Refusal } from "./closing.ts"
 import { LearntPace } from "./learnt-pace.ts"
 import { Meter } from "./meter.ts"
 import { Slots } from "./slots.ts"
@@ -79,7 +79,7 @@ export class RateLimiter {
   readonly #closing: Closing
   readonly #learnt = new LearntPace()
   readonly #line = new WaitingLine<Need, Permit | null>((permit) => {
-    if (permit !== null) this.release(permit, { kind: "failed", signals: null, tokensUsed: 0 })
+    if (permit !== null) this.cancel(permit)
   })
   readonly #sent = new Meter(meterSeconds)
   #alarm: Alarm | null = null
@@ -143,6 +143,16 @@ export class RateLimiter {
     if (isRefused) this.#refused(kind, permit, retryAt, paceBefore, now)
     else if (kind === "failed" && retryAt !== null) this.#closing.closeUntil(retryAt)
     if (this.#closing.isClosed(now)) this.#line.grantWhere(({ by }) => by < this.#closing.until, null)
+    this.#pump()
+  }
+
+  /** Instead of `release`, where nothing was sent. */
+  cancel(permit: Permit): void {
+    if (!permit.isHeld) return
+    permit.isHeld = false
+    this.#slots.free()
+    this.#requests.putBack(1)
+    this.#tokens.putBack(permit.tokens)
     this.#pump()
   }
 
@@ -217,10 +227,10 @@ export class RateLimiter {
     return { limit, remaining, resetAt: resetAt === null ? null : this.#time.of(resetAt) }
   }
 
-  #refused(kind: "rate-limited" | "overloaded", { epoch }: Permit, retryAt: number | null, paceBefore: number, now: number): void {
+  #refused(kind: Refusal, { epoch }: Permit, retryAt: number | null, paceBefore: number, now: number): void {
     // A refusal that comes while nothing is known of the limit, and brings the limit, is no reproach.
     const isExplained = paceBefore === Number.POSITIVE_INFINITY && this.#requests.perMs !== Number.POSITIVE_INFINITY
-    const isNews = this.#closing.refused(epoch, retryAt, now)
+    const isNews = this.#closing.refused(kind, epoch, retryAt, now)
     const isOfPace = kind === "rate-limited" && (isExplained || this.#learnt.refused(this.#requests.perMs, now))
     if (isNews) {
       const isToldToWait = retryAt !== null && retryAt > now

@@ -27,6 +27,6 @@ export const batchEngines = (options: {
   })
 
 const makeEngine = ({ agent, accounts }: Parameters<typeof batchEngines>[0], model: Model): BatchEngine | null => {
-  if (model.engine === "openai") return openAiBatches(accounts, model)
-  return model.engine === "anthropic" ? anthropicBatches(agent, accounts, model) : null
+  if (model.engine === "openai") return openAiBatches({ accounts, model })
+  return model.engine === "anthropic" ? anthropicBatches(agent, { accounts, model }) : null
 }

@@ -109,8 +109,18 @@ const skewMsMin = 2_000
 
 /** A date of the server's, on our clock: where the clocks differ, a wait would be far too long or none. */
 const corrected = (at: number, headers: ResponseHeaders, now: number): number => {
-  const skew = now - Date.parse(textOf(headers["date"]))
+  const date = textOf(headers["date"])
+  if (date === "") return at
+  const skew = now - serverTime(date)
   return Math.abs(skew) > skewMsMin ? at + skew : at
+}
+
+/** The answers of a second all bear one date, and an answer's headers may ask for it five times. */
+let lastDate = { text: "", at: Number.NaN }
+
+const serverTime = (text: string): number => {
+  if (text !== lastDate.text) lastDate = { text, at: Date.parse(text) }
+  return lastDate.at
 }
 
 const unitMs: Readonly<Record<string, number>> = {

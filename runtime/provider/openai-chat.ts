@@ -26,7 +26,6 @@ const chat = (path: string, limit: "max_completion_tokens" | "max_tokens"): Dial
 export const bearer = (key: string | null): Readonly<Record<string, string>> =>
   key === null ? { "content-type": "application/json" } : { "content-type": "application/json", authorization: `Bearer ${key}` }
 
-
 const readChat = (json: unknown): ReadReply => {
   const reply = fieldsOf(json)
   const choice = fieldsOf(listOf(reply["choices"])[0])

@@ -60,13 +60,16 @@ const tokensAroundText = 16
 const tokensAroundRequest = 1_024
 
 /**
- * More tokens than the provider can count for a request with these texts (messages, schema). Strict, because both providers'
- * vocabularies are byte-level: a token stands for at least one byte of UTF-8, so that a text has at most as many tokens as bytes.
- * Text beyond ASCII may be brought to its compatibility form before it is cut (one ligature of three bytes becomes 33), and then
- * has more bytes, so that the longer of the two forms counts. What stands around the texts is counted generously above.
+ * More tokens than the provider can count for a request with these texts (messages, schema). OpenAI's vocabularies, and those of
+ * the open models that other servers run, are of bytes: a token stands for at least one byte of UTF-8, so a text has at most as many
+ * tokens as bytes. Anthropic's isn't published; it marks words and capitals beside the bytes, so each byte counts twice there.
+ * Text beyond ASCII may be brought to its compatibility form before it is cut (one ligature of three bytes becomes 33), so the
+ * longer of its two forms counts. Usual text has a token to four bytes, and the difference is given back when the call is settled.
  */
-export const inputTokensBound = (texts: ReadonlyArray<string>): number =>
-  texts.reduce((sum, text) => sum + bytesAtMost(text) + tokensAroundText, tokensAroundRequest)
+export const inputTokensBound = (texts: ReadonlyArray<string>, engine: Model["engine"]): number => {
+  const tokensPerByte = engine === "anthropic" ? 2 : 1
+  return texts.reduce((sum, text) => sum + bytesAtMost(text) * tokensPerByte + tokensAroundText, tokensAroundRequest)
+}
 
 /** The price at a moment; null where neither author nor table gives one. The first model that needs the table loads it (50 ms). */
 export const priceOf = (model: Model, at: Date): ModelPrice | null => {

@@ -25,7 +25,8 @@ export const mask = (text: string): string => {
 }
 
 const formsOf = (secret: string): ReadonlyArray<string> => {
-  const url = encodeURIComponent(secret)
+  // Half of a surrogate pair has no bytes, and would throw.
+  const url = encodeURIComponent(secret.toWellFormed())
   return [
     secret,
     url,
@@ -54,8 +55,10 @@ const base64FormsOf = (secret: string): ReadonlyArray<string> => {
  * Masks what this process writes to its stdout and stderr while the scope is open: console, and `process.stdout.write` of job code.
  * Not what goes around them (a file descriptor, a child's own output), nor a secret that is cut in two by separate writes.
  */
-export const maskConsole = (): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.sync(install), () => Effect.sync(uninstall))
+export const maskConsole: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => install()),
+  () => Effect.sync(() => uninstall())
+)
 
 type Output = Pick<typeof process.stdout, "write">
 

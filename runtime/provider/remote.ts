@@ -40,31 +40,34 @@ export const remoteProvider = ({ agent, accounts, local }: RemoteOptions): Effec
       const { model } = request
       const dialect = dialectOf(model)
       if (dialect === null) return local.call(request)
-      const { key } = accounts.of(model)
-      const asked = ask(agent, accounts, request, dialect, now)
+      // The key that this call goes out with: by the time it is rejected another call may have read a new one.
+      const key: { sent: Redacted.Redacted<string> | null } = { sent: null }
+      const asked = ask({ agent, accounts, request, dialect, now, onKey: (sent) => void (key.sent = sent) })
       return Effect.catchIf(
         asked,
-        ({ reason }) => reason === "key-rejected" && key !== null,
+        ({ reason }) => reason === "key-rejected" && key.sent !== null,
         (error) =>
-          Effect.flatMap(key === null ? Effect.succeed(false) : accounts.reread(model, key), (isChanged) =>
-            isChanged ? ask(agent, accounts, request, dialect, now) : Effect.fail(error)
+          Effect.flatMap(key.sent === null ? Effect.succeed(false) : accounts.reread(model, key.sent), (isChanged) =>
+            isChanged ? asked : Effect.fail(error)
           )
       )
     }
     return Provider.of({ call })
   })
 
-const ask = (
-  agent: Agent,
-  accounts: Accounts["Service"],
-  request: CallRequest,
-  dialect: Dialect,
-  now: () => number
-): Effect.Effect<Reply, ProviderError> =>
+interface Ask extends Omit<RemoteOptions, "local"> {
+  readonly request: CallRequest
+  readonly dialect: Dialect
+  readonly now: () => number
+  readonly onKey: (sent: Redacted.Redacted<string> | null) => void
+}
+
+const ask = ({ agent, accounts, request, dialect, now, onKey }: Ask): Effect.Effect<Reply, ProviderError> =>
   Effect.suspend(() => {
     const { model } = request
     const { baseUrl, key, timeoutMs } = accounts.of(model)
     const { origin, prefix } = placeOf(baseUrl)
+    onKey(key)
     const name = { model: model.name, account: model.account }
     const sent = send(agent, {
       origin,

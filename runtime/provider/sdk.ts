@@ -1,54 +1,110 @@
 /** The providers' own SDKs: for files, batches and lists, never for the hot path. Without their retries. */
 import type Anthropic from "@anthropic-ai/sdk"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type OpenAI from "openai"
 
 import type { Model } from "../../dsl/index.ts"
 import type { Accounts } from "./accounts.ts"
+import { textOf, fieldsOf } from "./dialect.ts"
 import { refusalOf } from "./http-reason.ts"
-import { providerError, ProviderError } from "./provider-error.ts"
+import { limitSignals, type ResponseHeaders } from "./limit-signals.ts"
+import { providerError, type ProviderError } from "./provider-error.ts"
 
-/** Loaded when the first batch needs it. A client a call: the key may have been rotated. */
-export const openAiClient = (accounts: Accounts["Service"], model: Model): Effect.Effect<OpenAI> =>
-  Effect.map(
-    Effect.promise(() => import("openai")),
-    ({ default: Client }) => {
-      const { key, baseUrl, timeoutMs } = accounts.of(model)
-      return new Client({ apiKey: key === null ? "" : Redacted.value(key), baseURL: baseUrl, timeout: timeoutMs, maxRetries: 0 })
-    }
-  )
-
-export const anthropicClient = (accounts: Accounts["Service"], model: Model): Effect.Effect<Anthropic> =>
-  Effect.map(
-    Effect.promise(() => import("@anthropic-ai/sdk")),
-    ({ default: Client }) => {
-      const { key, baseUrl, timeoutMs } = accounts.of(model)
-      return new Client({ apiKey: key === null ? "" : Redacted.value(key), baseURL: baseUrl, timeout: timeoutMs, maxRetries: 0 })
-    }
-  )
-
-/** Calls a client; an interruption aborts the request. */
-export const callSdk = <C, A>(
-  client: Effect.Effect<C>,
-  model: Model,
-  call: (client: C, signal: AbortSignal) => Promise<A>
-): Effect.Effect<A, ProviderError> =>
-  Effect.flatMap(client, (made) => Effect.tryPromise({ try: (signal) => call(made, signal), catch: (cause) => sdkError(model, cause) }))
-
-/** What an SDK threw, as one of our reasons. */
-export const sdkError = ({ name, account }: Model, cause: unknown): ProviderError => {
-  const place = { model: name, account }
-  if (cause instanceof ProviderError) return cause
-  const thrown = cause instanceof Error ? cause : new Error(String(cause))
-  const status = "status" in thrown && typeof thrown.status === "number" ? thrown.status : null
-  if (status !== null) {
-    const body = "error" in thrown ? thrown.error : undefined
-    // OpenAI's SDK unwraps the body's `error`, Anthropic's doesn't.
-    const wrapped = typeof body === "object" && body !== null && "error" in body ? body : { error: body ?? { message: thrown.message } }
-    return providerError({ ...place, ...refusalOf(status, wrapped), status })
-  }
-  const isTimeout = /timed? ?out/i.test(`${thrown.constructor.name} ${thrown.message}`)
-  const inner = thrown.cause instanceof Error ? `: ${thrown.cause.message}` : ""
-  return providerError({ ...place, reason: isTimeout ? "timeout" : "connection", detail: `${thrown.message}${inner}` })
+/** Whom a call is made for. */
+export interface Caller {
+  readonly accounts: Accounts["Service"]
+  readonly model: Model
 }
+
+/** What an SDK is told of every client. Its log would show bodies, and other credentials of the environment aren't the account's. */
+const optionsOf = ({ accounts, model }: Caller) => {
+  const { key, baseUrl, timeoutMs } = accounts.of(model)
+  // Both refuse to start without a key, which a server of one's own may not want.
+  const apiKey = key === null ? "none" : Redacted.value(key)
+  return { apiKey, baseURL: baseUrl, timeout: timeoutMs, maxRetries: 0, logLevel: "off" } as const
+}
+
+/** Calls OpenAI's SDK, which is loaded (some 150 ms) when the first batch needs it. A client a call: the key may have been rotated. */
+export const callOpenAi = <A>(caller: Caller, work: (sdk: OpenAI, signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
+  withFreshKey(
+    caller,
+    Effect.flatMap(
+      Effect.promise(() => import("openai")),
+      ({ default: Client }) =>
+        attempt(caller.model, (signal) =>
+          work(new Client({ ...optionsOf(caller), adminAPIKey: null, organization: null, project: null }), signal)
+        )
+    )
+  )
+
+/** Calls Anthropic's SDK, which is loaded (some 120 ms) when the first batch needs it. */
+export const callAnthropic = <A>(
+  caller: Caller,
+  work: (sdk: Anthropic, signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, ProviderError> =>
+  withFreshKey(
+    caller,
+    Effect.flatMap(
+      Effect.promise(() => import("@anthropic-ai/sdk")),
+      ({ default: Client }) => attempt(caller.model, (signal) => work(new Client(optionsOf(caller)), signal))
+    )
+  )
+
+/** Reads the key again after a 401 and asks once more: a rotated key works without a restart (SEC-1). What was refused had no effect. */
+export const withFreshKey = <A>({ accounts, model }: Caller, call: Effect.Effect<A, ProviderError>): Effect.Effect<A, ProviderError> =>
+  Effect.suspend(() => {
+    const { key } = accounts.of(model)
+    if (key === null) return call
+    return Effect.catchIf(
+      call,
+      ({ reason }) => reason === "key-rejected",
+      (error) => Effect.flatMap(accounts.reread(model, key), (isChanged) => (isChanged ? call : Effect.fail(error)))
+    )
+  })
+
+/** An interruption aborts the request. */
+const attempt = <A>(model: Model, work: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
+  Effect.catch(Effect.tryPromise({ try: work, catch: (cause) => cause }), (cause) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))
+  )
+
+/** What an SDK or its transport threw, as one of our reasons. */
+export const sdkError = (model: Model, cause: unknown, now: number): ProviderError => {
+  const place = { model: model.name, account: model.account }
+  const thrown = fieldsOf(cause)
+  const { status, headers, error } = thrown
+  const message = textOf(thrown["message"]) ?? String(cause)
+  if (typeof status === "number") {
+    // OpenAI's SDK unwraps the body's `error`, Anthropic's doesn't; of a body that is no JSON both keep the text behind the status.
+    const body = fieldsOf(error)["error"] === undefined ? { error: error ?? { message: message.replace(/^\d{3} /, "") } } : error
+    const told = headers instanceof Headers ? plainHeaders(headers) : {}
+    const signals = limitSignals(told, now, model.engine === "anthropic" ? "anthropic" : "openai")
+    return providerError({ ...place, ...refusalOf(status, body), status, signals })
+  }
+  const causes = [message, ...innerCauses(cause)]
+  const isTimeout = causes.some((text) => /timed? ?out/i.test(text))
+  // A reply that is no JSON although it says so: nobody knows what was done.
+  if (cause instanceof SyntaxError) return providerError({ ...place, reason: "server-error", detail: `the reply is no JSON: ${message}` })
+  return providerError({ ...place, reason: isTimeout ? "timeout" : "connection", detail: [...new Set(causes)].join(": ") })
+}
+
+const plainHeaders = (headers: Headers): ResponseHeaders => Object.fromEntries(headers)
+
+/** What fetch hides behind "fetch failed". */
+const innerCauses = (cause: unknown): ReadonlyArray<string> => {
+  const texts: Array<string> = []
+  let inner = fieldsOf(cause)["cause"]
+  for (let depth = 0; depth < 5 && inner instanceof Error; depth++, inner = inner.cause)
+    texts.push(inner.message === "" ? inner.name : inner.message)
+  return texts
+}
+
+/** A reply that names no file or batch, such as a proxy's page, tells nothing: whether something was made is unclear. */
+export const named =
+  ({ name, account }: Model) =>
+  <A extends { readonly id: string }>(reply: A): Effect.Effect<A, ProviderError> =>
+    (textOf(fieldsOf(reply)["id"]) ?? "") === ""
+      ? Effect.fail(providerError({ model: name, account, reason: "server-error", detail: "the reply names no file or batch" }))
+      : Effect.succeed(reply)

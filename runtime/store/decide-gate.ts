@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { sql, type Kysely } from "kysely"
 
-import { isHeld, openDuck, type Duck } from "./duck.ts"
+import { openDuck, type Duck } from "./duck.ts"
 import { findRunNames } from "./find-run-names.ts"
 import type { Money } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
@@ -73,7 +73,7 @@ export const listGates = Effect.fn("Store.listGates")(function* (folder: StateFo
   for (const run of findRunNames(folder)) {
     const found = yield* Effect.result(onState(folder, run, readListed))
     if (found._tag === "Success") gates.push(...(found.success ?? []))
-    else skipped.push({ run, why: isHeld(found.failure) ? "a process works on it" : found.failure.message })
+    else skipped.push({ run, why: found.failure.reason === "held" ? "a process works on it" : found.failure.message })
   }
   return { gates, skipped }
 })
@@ -97,9 +97,9 @@ export const decideGate = Effect.fn("Store.decideGate")(function* (
 ): Effect.fn.Return<ListedGate, StoreError | GateNotFound | GateNotOpen> {
   const { gate } = decision
   const decidedAt = new Date(yield* Clock.currentTimeMillis)
-  const found = yield* onState(folder, runOf(gate), async (db) => {
+  const decide = async (db: Kysely<LedgerTables>) => {
     const before = (await readListed(db)).find((each) => each.gate === gate)
-    if (before === undefined || before.decision !== null || before.runStatus === "done") return { before, after: null }
+    if (before === undefined || before.decision !== null || before.runStatus === "done") return { before, after: undefined }
     await db
       .updateTable("state.gates")
       .set({
@@ -112,9 +112,10 @@ export const decideGate = Effect.fn("Store.decideGate")(function* (
       .where("gate", "=", gate)
       .execute()
     return { before, after: (await readListed(db)).find((each) => each.gate === gate) }
-  })
+  }
+  const found = yield* onState(folder, runOf(gate), decide, true)
   if (found?.before === undefined) return yield* new GateNotFound({ gate, state: folder.root })
-  if (found.after !== null && found.after !== undefined) return found.after
+  if (found.after !== undefined) return found.after
   const { run, runStatus, decision: decided, decidedBy, decidedAt: at } = found.before
   const outcome = decided === null ? "never decided, and its run is done" : `${decided} by ${decidedBy} at ${at?.toISOString()}`
   return yield* new GateNotOpen({ gate, run, outcome, isRunDone: runStatus === "done" })
@@ -129,13 +130,14 @@ const runOf = (gate: string): string => /^([A-Za-z0-9_-][A-Za-z0-9._-]*)\.\d+$/.
 const onState = <A>(
   folder: StateFolder,
   run: string,
-  work: (db: Kysely<LedgerTables>) => Promise<A>
+  work: (db: Kysely<LedgerTables>) => Promise<A>,
+  outwaitsLookers = false
 ): Effect.Effect<A | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { state } = folder.run(run)
       if (run === "" || !existsSync(state)) return null
-      const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: state }], memoryMb: 100 })
+      const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: state }], memoryMb: 100, outwaitsLookers })
       return yield* duck.use("looking at gates", async (db) => {
         const { rows } = await sql<{
           tables: number

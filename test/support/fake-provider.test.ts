@@ -1,9 +1,14 @@
 /** The fake provider in real time, as the vendors' own SDKs see it. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+
+import { calcPrice } from "@pydantic/genai-prices"
 import * as AnthropicStructuredOutput from "effect/ai/AnthropicStructuredOutput"
 import * as OpenAiStructuredOutput from "effect/ai/OpenAiStructuredOutput"
 import * as Schema from "effect/Schema"
 import { afterAll, beforeEach, describe, expect, it } from "vitest"
 
+import { knownModels, type Tokens, usdOf } from "./fake-provider/catalog.ts"
 import { anthropicOf, labelSchema, openaiOf } from "./fake-provider/clients.ts"
 import { startFakeProvider } from "./fake-provider/start.ts"
 
@@ -163,6 +168,7 @@ describe("headers", () => {
     const reply = await message("a").withResponse()
     expect(reply.request_id).toMatch(/^req_/)
     expect(reply.response.headers.get("anthropic-ratelimit-requests-limit")).toBe("600")
+    expect(reply.response.headers.get("anthropic-ratelimit-tokens-limit")).toBe("60000")
     expect(reply.response.headers.get("anthropic-ratelimit-output-tokens-remaining")).toBe(String(60_000 - 64))
     expect(reply.response.headers.get("anthropic-ratelimit-input-tokens-reset")).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
     fake.reset()
@@ -209,6 +215,29 @@ describe("prompt caching", () => {
     expect(await ask("mail 5", "short")).toMatchObject({ cache_read_input_tokens: 0, cache_creation_input_tokens: 0 })
     const plain = await message("mail 6", { system: long })
     expect(plain.usage).toMatchObject({ cache_read_input_tokens: 0, cache_creation_input_tokens: 0 })
+  })
+
+  const ofTable = ({ input, cacheRead, cacheWrite5m, cacheWrite1h, output }: Tokens) => ({
+    input_tokens: input,
+    cache_read_tokens: cacheRead,
+    cache_write_tokens: cacheWrite5m + cacheWrite1h,
+    cache_write_1h_tokens: cacheWrite1h,
+    output_tokens: output
+  })
+
+  it.each(knownModels)("[CST-1] %s costs what the maintained table says, short or long, cached or not", (model) => {
+    const none = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 }
+    const isAnthropic = model.startsWith("claude")
+    for (const tokens of [
+      { ...none, input: 1000, output: 500 },
+      { ...none, input: 17_111, cacheRead: 17_102, output: 5 },
+      { ...none, input: 300_000, output: 7 },
+      { ...none, input: 9000, cacheWrite5m: isAnthropic ? 3000 : 0, cacheWrite1h: isAnthropic ? 2000 : 0, output: 1 }
+    ]) {
+      const told = calcPrice(ofTable(tokens), model, { providerId: isAnthropic ? "anthropic" : "openai" })
+      expect(usdOf(model, tokens, false)).toBeCloseTo(told?.total_price ?? Number.NaN, 9)
+      expect(usdOf(model, tokens, true)).toBeCloseTo((told?.total_price ?? Number.NaN) / 2, 9)
+    }
   })
 
   it("the books price what was cached", async () => {
@@ -259,5 +288,31 @@ describe("the books", () => {
     await post("/__reset", {})
     expect(fake.stats()).toMatchObject({ calls: 0, paidCalls: 0 })
     expect(fake.faults().rates).toEqual({})
+  })
+})
+
+describe("as a process", () => {
+  const start = (...flags: ReadonlyArray<string>) =>
+    spawn(process.execPath, [new URL("fake-provider/main.ts", import.meta.url).pathname, ...flags], { stdio: ["ignore", "pipe", "pipe"] })
+
+  it("tells its port in one line of JSON, takes faults as flags and ends when told", async () => {
+    const child = start("--latency-ms", "0", "--rates", "500=1", "--fault-attempts", "1")
+    const [line] = await once(child.stdout.setEncoding("utf8"), "data")
+    const { openaiUrl, pid } = JSON.parse(String(line))
+    expect(pid).toBe(child.pid)
+    const client = openaiOf({ ...fake, openaiUrl })
+    const ask = () => client.chat.completions.create({ model: "m", messages: [{ role: "user", content: "hello" }] })
+    await expect(ask()).rejects.toMatchObject({ status: 500 })
+    expect((await ask()).choices[0]?.message.content).toContain("hello")
+    child.kill("SIGTERM")
+    expect(await once(child, "close")).toEqual([0, null])
+  })
+
+  it("explains itself, and refuses flags that it doesn't know", async () => {
+    const helped = start("--help")
+    const [text] = await once(helped.stdout.setEncoding("utf8"), "data")
+    expect(text).toContain("--latency-ms")
+    expect(await once(helped, "close")).toEqual([0, null])
+    expect(await once(start("--latncy-ms", "1"), "close")).toEqual([1, null])
   })
 })

@@ -8,6 +8,7 @@ import { commitContract } from "./commit-contract.ts"
 import { scenesOf } from "./ledger-scenes.ts"
 import type { LedgerStore } from "./ledger-store.ts"
 import { manifestContract } from "./manifest-contract.ts"
+import { moneyContract } from "./money-contract.ts"
 import { sessionContract } from "./session-contract.ts"
 
 /** Adds the contract's tests for one implementation. */
@@ -17,4 +18,5 @@ export const ledgerContract = (name: string, makeStore: Effect.Effect<LedgerStor
   sessionContract(scenes)
   commitContract(scenes)
   answerContract(scenes)
+  moneyContract(scenes)
 }

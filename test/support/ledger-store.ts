@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 import type { Plan } from "../../dsl/index.ts"
+import { decideGate, type Decision } from "../../runtime/store/decide-gate.ts"
 import type { Duck } from "../../runtime/store/duck.ts"
 import { openDuckLedger } from "../../runtime/store/ledger-duckdb.ts"
 import { MemoryLedger } from "../../runtime/store/ledger-memory.ts"
@@ -24,6 +25,8 @@ export interface LedgerStore {
   readonly crash: Effect.Effect<void>
   /** Does `work` and ends the process within its commit, when the payload's half is durable and the state's isn't. */
   readonly crashHalfway: (work: Effect.Effect<void, StoreError>) => Effect.Effect<void, StoreError>
+  /** What a person says at a gate, between two processes. */
+  readonly decide: (decision: Pick<Decision, "gate" | "decision" | "addUsd">) => Effect.Effect<void>
   readonly rejections: Effect.Effect<ReadonlyArray<StagedRejection>, StoreError>
   readonly summaries: Effect.Effect<Readonly<Record<string, string>>, StoreError>
 }
@@ -59,6 +62,9 @@ const makeDuckStore = (folder: StateFolder): LedgerStore => {
       yield* work
       copy("payload", from, to)
     }),
+    // A gate names its run, and here a run's folder is named after the kills that it went through.
+    decide: (decision) =>
+      Effect.asVoid(Effect.orDie(decideGate({ ...folder, run: () => folderOf() }, { ...decision, by: "somebody", note: null }))),
     rejections: using("reading rejections", (db) =>
       db
         .selectFrom("state.rejections as rejection")
@@ -98,6 +104,10 @@ const makeMemoryStore = ({ hashKey }: StateFolder): LedgerStore => {
       killInState = false
       yield* crash
     }),
+    decide: ({ gate, decision, addUsd }) =>
+      Effect.sync(() => {
+        disk.money.gates = disk.money.gates.map((each) => (each.gate === gate ? { ...each, decision, addUsd } : each))
+      }),
     rejections: Effect.sync(() => disk.rejections),
     summaries: Effect.sync(() => Object.fromEntries(disk.summaries))
   }

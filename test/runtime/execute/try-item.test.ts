@@ -22,6 +22,8 @@ import {
 import { makeGraph, type Graph } from "../../../runtime/execute/graph.ts"
 import { stepNames, stepsUpTo, tryItem } from "../../../runtime/execute/try-item.ts"
 import type { SourceItem } from "../../../runtime/source/source-item.ts"
+import { localProvider } from "../../../runtime/provider/local.ts"
+import { Provider } from "../../../runtime/provider/provider.ts"
 
 const Item = Schema.Struct({ id: Schema.String, text: Schema.String })
 type Item = typeof Item.Type
@@ -42,7 +44,9 @@ const itemOf = (text = "hello"): SourceItem => ({
   reference: null,
   place: { file: "x.jsonl", line: 1 }
 })
-const tried = (graph: Graph, item = itemOf()) => Effect.runPromise(tryItem({ graph, services: Context.empty(), codeVersion: "code", item }))
+const provider = await Effect.runPromise(Effect.provide(Provider, localProvider(Context.empty())))
+const tried = (graph: Graph, item = itemOf()) =>
+  Effect.runPromise(tryItem({ graph, services: Context.empty(), provider, codeVersion: "code", item }))
 
 describe("a tried item", () => {
   it("shows each call: the rendered prompt, the request, the answer, its confidence and price", async () => {
@@ -151,7 +155,13 @@ describe("a tried item", () => {
   it("an item that no partition takes fails with what the callback returned", async () => {
     const failed = await Effect.runPromise(
       Effect.flip(
-        tryItem({ graph: graphOf({ labels: labelsBy(always("a", 1)) }), services: Context.empty(), codeVersion: "code", item: itemOf("") })
+        tryItem({
+          graph: graphOf({ labels: labelsBy(always("a", 1)) }),
+          services: Context.empty(),
+          provider,
+          codeVersion: "code",
+          item: itemOf("")
+        })
       )
     )
     expect(failed.message).toContain('by returned ""')

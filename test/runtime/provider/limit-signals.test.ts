@@ -102,7 +102,9 @@ describe("limits in an answer's headers", () => {
     })
     const unknown = { "anthropic-ratelimit-tokens-limit": "100", "anthropic-ratelimit-input-tokens-remaining": "0" }
     expect(anthropic(unknown)?.tokens, "nothing left is tighter than something unknown").toEqual({
-      ...{ limit: null, remaining: 0, resetAt: null }
+      limit: null,
+      remaining: 0,
+      resetAt: null
     })
   })
 })

@@ -5,6 +5,7 @@ import { calcPrice, findProvider } from "@pydantic/genai-prices"
 import { it as effectIt } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
+import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import { describe, expect, it } from "vitest"
 
 import { anthropic, local, openai, openaiCompatible, type Model, type Price } from "../../../dsl/index.ts"
@@ -244,15 +245,30 @@ describe("every model of the table", () => {
 
 describe("the bound of a request's tokens", () => {
   it("[CST-2] counts a byte as a token, every message's borders, and what the provider adds", () => {
-    expect(inputTokensBound([])).toBe(1_024)
-    expect(inputTokensBound(["abc", "dé"])).toBe(1_024 + 2 * 16 + 3 + 3)
+    expect(inputTokensBound([], "openai")).toBe(1_024)
+    expect(inputTokensBound(["abc", "dé"], "openai")).toBe(1_024 + 2 * 16 + 3 + 3)
+  })
+
+  it("[CST-2] counts each byte twice where the vocabulary isn't published and marks words and capitals", () => {
+    expect(inputTokensBound(["abc", "dé"], "anthropic")).toBe(1_024 + 2 * 16 + 2 * 6)
   })
 
   it("[CST-2] counts the longer of a text's two forms: a ligature may come apart before it is cut into tokens", () => {
+    const bytesOf = (text: string): number => inputTokensBound([text], "openai") - inputTokensBound([""], "openai")
     const ligature = "\ufdfa"
     expect(Buffer.byteLength(ligature)).toBe(3)
-    expect(inputTokensBound([ligature]) - inputTokensBound([""])).toBe(33)
+    expect(bytesOf(ligature)).toBe(33)
     // Where the composed form is the shorter one, the text as it stands counts.
-    expect(inputTokensBound(["e\u0301"]) - inputTokensBound([""])).toBe(3)
+    expect(bytesOf("e\u0301")).toBe(3)
+  })
+
+  it.each([
+    ["letters of one kind", "a".repeat(2_000)],
+    ["a text", "The quick brown fox jumps over the lazy dog. ".repeat(20)],
+    ["noise", Array.from({ length: 500 }, (_, index) => String.fromCodePoint(33 + ((index * 7_919) % 9_000))).join("")],
+    ["emoji", "\u{1f469}\u200d\u{1f680}\u{1f3fd}".repeat(100)],
+    ["digits and brackets", "[0,1],{}".repeat(200)]
+  ])("[CST-2] is above what OpenAI's own vocabulary makes of %s", (_, text) => {
+    expect(countTokens(text)).toBeLessThanOrEqual(inputTokensBound([text], "openai") - inputTokensBound([""], "openai"))
   })
 })

@@ -19,15 +19,17 @@ const folder = Effect.acquireRelease(
   (made) => Effect.sync(() => rmSync(made, { recursive: true }))
 )
 
-/** A command that lives for a minute, and a pipe that opens when it starts and ends when it is gone. */
+/** A command that lives longer than the test, and a pipe that opens when it starts and ends when it is gone. */
 const longCommand = Effect.gen(function* () {
   const pipe = path.join(yield* folder, "pipe")
   expect(spawnSync("mkfifo", [pipe]).status).toBe(0)
-  const fiber = yield* Effect.forkChild(askSecretCommand(shell(`exec 3>'${pipe}'; echo started >&3; echo half-a-key; exec sleep 60`), "/"))
+  const fiber = yield* Effect.forkChild(askSecretCommand(shell(`exec 3>'${pipe}'; echo started >&3; echo half-a-key; exec sleep 600`), "/"))
   yield* Effect.yieldNow
   const life = createReadStream(pipe)
+  // Listens from the start: the end may come before anybody waits for it.
+  const ended = once(life, "end")
   yield* Effect.promise(() => once(life, "data"))
-  return { fiber, isGone: Effect.promise(() => once(life, "end")) }
+  return { fiber, isGone: Effect.promise(() => ended) }
 })
 
 describe("a secret manager's command", () => {

@@ -10,6 +10,8 @@ import type { World } from "./world.ts"
 const sliceMs = 6
 /** How often live batches are looked at where nothing is due. */
 const tickMs = 10
+/** Of a batch's time: the rest is spent on finalizing. */
+const workShare = 0.9
 /** Batches of at most so many lines are worked on while somebody asks for them, so that their state is true to the moment. */
 const smallLines = 500
 const smallBytes = 2 ** 21
@@ -146,7 +148,7 @@ export class BatchHall {
   /** How many lines should have been worked on by now. */
   #target(batch: Batch, now: number): number {
     const { plan, total, createdAt, cancelAt, done } = batch
-    const share = plan.ms === 0 ? 1 : Math.min(1, ((cancelAt ?? now) - createdAt) / plan.ms)
+    const share = plan.ms === 0 ? 1 : Math.min(1, ((cancelAt ?? now) - createdAt) / (plan.ms * workShare))
     const isHeld = this.#world.box.steady.batch.hold
     if (plan.processed >= 0 && (isHeld || cancelAt !== null || plan.outcome !== "completed")) return Math.min(total, plan.processed)
     if (cancelAt !== null) return done
@@ -173,7 +175,7 @@ export class BatchHall {
   #finish(batch: Batch, end: BatchEnd): void {
     writeRest(this.#world, batch, end)
     if (end === "failed") {
-      batch.issues.push({ code: "server_error", line: null, message: "The batch failed for a reason of the server's.", param: null })
+      batch.issues.push({ code: batch.plan.failCode, line: null, message: "The batch failed while it was worked on.", param: null })
     }
     batch.over(end)
   }

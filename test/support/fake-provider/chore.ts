@@ -1,7 +1,7 @@
 /** Calls that aren't inference: each with its fault, before or after it takes effect. */
 import type { IncomingMessage, ServerResponse } from "node:http"
 
-import type { Chore } from "./faults.ts"
+import type { Chore, ChoreFault } from "./faults.ts"
 import { keyProblem } from "./keys.ts"
 import { type Problem, problemOf, type Vendor } from "./problem.ts"
 import type { Spool } from "./spool.ts"
@@ -22,11 +22,12 @@ export type Outcome = { readonly problem: Problem } | { readonly json: unknown }
 /** Bytes of a download are sent in pieces of this size. */
 const pieceBytes = 256 * 2 ** 10
 
-const refusals = {
+const refusals: Readonly<Partial<Record<ChoreFault, Problem>>> = {
   "refuse-429": { status: 429, message: "Rate limit reached.", code: "rate_limit_exceeded" },
   "refuse-500": { status: 500, message: "The server had an error while processing your request." },
-  "refuse-503": { status: 503, message: "Service unavailable." }
-} as const
+  "refuse-503": { status: 503, message: "Service unavailable." },
+  "late-500": { status: 500, message: "The server had an error while processing your request." }
+}
 
 /** Refuses what an outage or a wrong key refuses; true where the call may go on. */
 export const isLetIn = ({ world, vendor, req, res }: Call): boolean => {
@@ -48,14 +49,18 @@ export const doChore = (call: Call, chore: Chore, act: () => Outcome): void => {
   const fault = world.box.choreFault(chore)
   if (fault !== "ok") world.ledger.byFault[`${chore}:${fault}`] = (world.ledger.byFault[`${chore}:${fault}`] ?? 0) + 1
   if (fault === "refuse-reset") return resetConnection(res)
-  if (fault === "refuse-429" || fault === "refuse-500" || fault === "refuse-503") return sendProblem(world, res, vendor, refusals[fault])
+  const refusal = fault === "refuse-quota" ? problemOf(vendor, "quota", "") : refusals[fault]
+  if (refusal !== undefined) {
+    // Late ones have taken effect all the same.
+    if (fault === "late-500") act()
+    return sendProblem(world, res, vendor, refusal)
+  }
   const outcome = act()
   if (fault === "drop") return resetConnection(res)
   if (fault === "hang") {
     world.ledger.hung++
     return
   }
-  if (fault === "late-500") return sendProblem(world, res, vendor, refusals["refuse-500"])
   if ("problem" in outcome) return sendProblem(world, res, vendor, outcome.problem)
   if ("json" in outcome) return sendJson(world, res, vendor, outcome.json)
   return sendSpool(call, outcome.bytes, outcome.type, fault === "cut")

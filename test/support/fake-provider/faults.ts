@@ -49,8 +49,19 @@ export const chores = ["upload", "file", "content", "create", "retrieve", "list"
 
 export type Chore = (typeof chores)[number]
 
-/** `ok`, or what happens to one chore. The first four take effect, the last four don't. */
-export const choreFaults = ["ok", "drop", "hang", "late-500", "cut", "refuse-429", "refuse-500", "refuse-503", "refuse-reset"] as const
+/** `ok`, or what happens to one chore. Those of `refuse-…` take no effect, all others do. */
+export const choreFaults = [
+  "ok",
+  "drop",
+  "hang",
+  "late-500",
+  "cut",
+  "refuse-429",
+  "refuse-500",
+  "refuse-503",
+  "refuse-quota",
+  "refuse-reset"
+] as const
 
 export type ChoreFault = (typeof choreFaults)[number]
 
@@ -71,7 +82,7 @@ export interface Faults {
     /** Batches that may be live at once; 0 is no limit. */
     readonly enqueuedBatches: number
   }
-  /** How 429s say when to come back. `auto` is what the provider does. `ms` 0 means: as long as the bucket needs. */
+  /** How 429s say when to come back. `auto` is what the provider does. `ms` -1 means: as long as the bucket needs. */
   readonly retryAfter: { readonly form: "auto" | "seconds" | "ms" | "date" | "past-date" | "none"; readonly ms: number }
   /** Shares of attempts, from 0 to 1, together at most 1. */
   readonly rates: Readonly<Partial<Record<FaultKind, number>>>
@@ -107,6 +118,8 @@ export interface Faults {
     readonly cancelMs: number
     /** How batches created from now on end. */
     readonly outcome: "completed" | "expired" | "failed"
+    /** OpenAI: why a batch failed, where its outcome is `failed`. */
+    readonly failCode: string
     /** Requests that are worked on before a batch expires, fails, is held or is cancelled; -1 is as time allows. */
     readonly processed: number
     /** Requests of a batch that come back in no file at all. */
@@ -125,7 +138,7 @@ export const noFaults: Faults = {
   latencyMs: 0,
   latencySigma: 0,
   limits: { rpm: 0, tpm: 0, burstSeconds: 1, enqueuedTokens: 0, enqueuedBatches: 0 },
-  retryAfter: { form: "auto", ms: 0 },
+  retryAfter: { form: "auto", ms: -1 },
   rates: {},
   markers: {},
   faultAttempts: 0,
@@ -136,7 +149,16 @@ export const noFaults: Faults = {
   models: [],
   reasoningTokens: 0,
   cacheMinTokens: 0,
-  batch: { ms: 0, hold: false, cancelMs: 0, outcome: "completed", processed: -1, missing: 0, errorsInOutput: false },
+  batch: {
+    ms: 0,
+    hold: false,
+    cancelMs: 0,
+    outcome: "completed",
+    failCode: "server_error",
+    processed: -1,
+    missing: 0,
+    errorsInOutput: false
+  },
   chores: { upload: [], file: [], content: [], create: [], retrieve: [], list: [], cancel: [], delete: [] },
   uploadBytesPerSecond: 0
 }

@@ -58,9 +58,13 @@ const boundlessHeaders: Readonly<Record<Vendor, ReadonlyArray<string>>> = {
   })
 }
 
+/** Anthropic's `tokens` speaks of whichever of input and output has less left. */
+const tightest = ({ "input-tokens": input, "output-tokens": output }: Readonly<Record<string, Bucket | undefined>>): Bucket | undefined =>
+  input !== undefined && output !== undefined && output.level < input.level ? output : input
+
 const headersOf = (vendor: Vendor, buckets: Readonly<Record<string, Bucket | undefined>>, now: number): ReadonlyArray<string> => {
   const headers: Array<string> = []
-  for (const [unit, bucket] of Object.entries(buckets)) {
+  for (const [unit, bucket] of Object.entries(vendor === "openai" ? buckets : { ...buckets, tokens: tightest(buckets) })) {
     if (bucket === undefined) continue
     const left = String(Math.max(0, Math.floor(bucket.level)))
     const fullInMs = (bucket.size - bucket.level) / bucket.perMs
@@ -122,7 +126,7 @@ export class RateLimits {
 
 /** When to come back, in the form that the faults ask for. */
 export const retryAfterOf = (vendor: Vendor, { form, ms }: Faults["retryAfter"], waitMs: number): ReadonlyArray<string> => {
-  const wait = ms > 0 ? ms : waitMs
+  const wait = ms >= 0 ? ms : waitMs
   const seconds = ["retry-after", String(Math.ceil(wait / 1000))]
   switch (form) {
     case "none":

@@ -8,7 +8,7 @@ import { problemBody, problemOf, rateLimited } from "./problem.ts"
 import { type Dialect, isJson, isProblem, type Question } from "./question.ts"
 import { retryAfterOf } from "./rate-limits.ts"
 import { keyProblem } from "./keys.ts"
-import { resetConnection, sendProblem, sendText } from "./wire.ts"
+import { isReset, resetConnection, sendProblem, sendText } from "./wire.ts"
 import type { World } from "./world.ts"
 
 /** How long a 429 that has no bucket behind it asks to wait. */
@@ -31,7 +31,7 @@ export const complete = (world: World, dialect: Dialect, req: IncomingMessage, r
   if (++ledger.inFlight > ledger.maxInFlight) ledger.maxInFlight = ledger.inFlight
   res.once("close", () => {
     ledger.inFlight--
-    if (!res.writableFinished) ledger.aborted++
+    if (!res.writableFinished && !isReset(res)) ledger.aborted++
   })
   if (world.keepRequests > 0) world.keep({ path: dialect.path, headers: req.headers, body: text })
 
@@ -74,7 +74,7 @@ const judge = (world: World, dialect: Dialect, res: ServerResponse, question: Qu
   const delayMs = latencyOf(draw, faults.latencyMs, faults.latencySigma)
   const after = (act: () => void): void => {
     if (delayMs === 0) act()
-    else setTimeout(act, delayMs)
+    else setTimeout(act, delayMs).unref()
   }
   if (kind === "hang") {
     world.ledger.hung++

@@ -39,7 +39,13 @@ export const sendProblem = (
   sendText(world, res, { vendor, status: problem.status, text: problemBody(vendor, problem, id), headers, id })
 }
 
+const resets = new WeakSet<ServerResponse>()
+
+/** Whether it was the fake that broke the connection, and not the client. */
+export const isReset = (res: ServerResponse): boolean => resets.has(res)
+
 /** Ends the connection as a crashed server does: with a reset, mid-air. */
 export const resetConnection = (res: ServerResponse): void => {
+  resets.add(res)
   res.socket?.resetAndDestroy()
 }

@@ -1,0 +1,32 @@
+/** What a run says when its money is spent, and what it asks for. */
+import * as Schema from "effect/Schema"
+
+/** Kept with the gate; without personal data. */
+export const BudgetGateDetail = Schema.Struct({
+  envelopeUsd: Schema.Finite,
+  spentUsd: Schema.Finite,
+  /** What a kill or an interruption left unclear: it counts as spent. */
+  uncertainUsd: Schema.Finite,
+  /** The most that the next call, or batch, may cost. */
+  neededUsd: Schema.Finite,
+  items: Schema.Finite,
+  openItems: Schema.Finite
+})
+export type BudgetGateDetail = typeof BudgetGateDetail.Type
+
+/** Open items cost about what finished ones did; their last calls need room for their bounds. */
+const margin = 1.1
+
+/** What would bring the run to its end, going by what its finished items cost: rounded up to two digits, a cent at least. */
+export const suggestedUsd = ({ envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems }: BudgetGateDetail): number => {
+  const done = items - openItems
+  const restUsd = done > 0 ? (spentUsd / done) * openItems * margin : envelopeUsd
+  const missingUsd = Math.max(restUsd, neededUsd) - Math.max(0, envelopeUsd - spentUsd - uncertainUsd)
+  return roundedUp(Math.max(missingUsd, neededUsd, 0.01))
+}
+
+const roundedUp = (usd: number): number => {
+  const step = 10 ** (Math.floor(Math.log10(usd)) - 1)
+  // A billionth below, so that 0.29 stays 0.29 in binary; the precision takes what the multiplication adds.
+  return Number((Math.ceil(usd / step - 1e-9) * step).toPrecision(2))
+}
