@@ -10,7 +10,9 @@ import * as Logger from "effect/Logger"
 
 import { cancel } from "./cli/cancel.ts"
 import { compare } from "./cli/compare.ts"
+import { approve, reject } from "./cli/decide.ts"
 import { doctor } from "./cli/doctor.ts"
+import { gates } from "./cli/gates.ts"
 import { init } from "./cli/init.ts"
 import { plan } from "./cli/plan.ts"
 import { report } from "./cli/report.ts"
@@ -27,7 +29,24 @@ import { version } from "./version.ts"
 
 const runtime = Command.make("runtime").pipe(
   Command.withDescription("nightshift: batch AI inference as typed jobs. Crash-safe, priced, traceable; on one machine."),
-  Command.withSubcommands([init, plan, tryVerb, run, resume, cancel, status, runs, report, sql, trace, compare, doctor])
+  Command.withSubcommands([
+    init,
+    plan,
+    tryVerb,
+    run,
+    resume,
+    cancel,
+    status,
+    runs,
+    gates,
+    approve,
+    reject,
+    report,
+    sql,
+    trace,
+    compare,
+    doctor
+  ])
 )
 
 /** Logs go to stderr: stdout is the answer. */

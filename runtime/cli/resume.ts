@@ -23,40 +23,54 @@ export const resume = verb(
     ),
     env: envFlag
   },
-  Effect.fnUntraced(function* ({ run, acceptPlan, env, state, json }) {
-    const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
-    const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
-    const { isEndUntold } = yield* Effect.promise(() => import("../execute/tell-end.ts"))
-    const { endToOutcome, runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
-    const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
-    const folder = yield* openStateFolder(state)
-    const found = yield* findRun(folder, run)
-    if (found.status === "done" && isEndUntold(folder.run(run))) return yield* endToOutcome(folder, found.start, `runtime resume ${run}`)
-    const { job, codeVersion } = yield* loadJob(found.start.jobModule)
-    const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
-    if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)
-    const schema = job.options.params
-    const params =
-      schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
-    const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
-    const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
-    const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
-    return yield* runToOutcome(
-      {
-        job,
-        plan,
-        codeVersion,
-        folder,
-        start,
-        params,
-        date,
-        measuredPerMinute,
-        env: Option.getOrNull(env),
-        command: `runtime resume ${run}`
-      },
-      json
-    )
-  })
+  ({ run, acceptPlan, env, state, json }) =>
+    resumeRun({ run, acceptPlan, env: Option.getOrNull(env), state, json, command: `runtime resume ${run}` })
 )
+
+export interface ResumeRequest {
+  readonly run: string
+  readonly acceptPlan: boolean
+  readonly env: string | null
+  readonly state: string
+  readonly json: boolean
+  /** What was typed. */
+  readonly command: string
+}
+
+/** Goes on with a run in the foreground. */
+export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, env, state, json, command }: ResumeRequest) {
+  const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
+  const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
+  const { isEndUntold } = yield* Effect.promise(() => import("../execute/tell-end.ts"))
+  const { endToOutcome, runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
+  const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
+  const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
+  const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
+  const folder = yield* openStateFolder(state)
+  const found = yield* findRun(folder, run)
+  if (found.status === "done" && isEndUntold(folder.run(run))) return yield* endToOutcome(folder, found.start, command)
+  const { job, codeVersion } = yield* loadJob(found.start.jobModule)
+  const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
+  if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)
+  const schema = job.options.params
+  const params =
+    schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
+  const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
+  const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
+  const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
+  return yield* runToOutcome(
+    {
+      job,
+      plan,
+      codeVersion,
+      folder,
+      start,
+      params,
+      date,
+      measuredPerMinute,
+      env,
+      command
+    },
+    json
+  )
+})

@@ -80,7 +80,7 @@ const jsonLine = (value: unknown): string =>
 const printFailure = (asJson: boolean, error: unknown): void => {
   const tag = typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Defect"
   const message = error instanceof Error ? error.message : String(error)
-  process.exitCode = misuses.has(tag) ? exitCodes.misuse : exitCodes.failed
+  process.exitCode = tag === "WaitsAtGate" ? exitCodes.waitingAtGate : misuses.has(tag) ? exitCodes.misuse : exitCodes.failed
   process.stderr.write(
     `${tag === "Defect" ? `A defect in nightshift or in the job's code: ${message}. Nothing that was committed is lost; \`--log-level debug\` prints where.` : message}\n`
   )
@@ -90,4 +90,4 @@ const printFailure = (asJson: boolean, error: unknown): void => {
     )
 }
 
-const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse"])
+const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse", "GateNotFound", "GateNotOpen"])

@@ -171,11 +171,19 @@ export class BatchFlow {
     BatchState | "dropped" | "halted",
     Failure
   > {
-    const { record, engine, file } = spooled
+    const uploaded = yield* this.#upload(spooled)
+    return uploaded === "halted" ? yield* this.#drop(spooled.record) : yield* this.#create({ ...spooled, record: uploaded })
+  })
+
+  /** The record with the file that was uploaded, durably. */
+  readonly #upload = Effect.fnUntraced({ self: this }, function* ({ record, engine, file }: SpooledBatch): Effect.fn.Return<
+    BatchRecord | "halted",
+    Failure
+  > {
     const uploaded = yield* this.#persistently(engine.upload(file, tokenOf(this.#options.run, record)))
-    if (uploaded === "halted") return yield* this.#drop(record)
-    if (uploaded !== null) yield* this.#options.ledger.batches.update(record.batch, { files: [uploaded] })
-    return yield* this.#create({ ...spooled, record: { ...record, files: uploaded === null ? [] : [uploaded] } })
+    if (uploaded === "halted" || uploaded === null) return uploaded ?? record
+    yield* this.#options.ledger.batches.update(record.batch, { files: [uploaded] })
+    return { ...record, files: [uploaded] }
   })
 
   #create(carried: SpooledBatch): Effect.Effect<BatchState | "dropped" | "halted", Failure> {
@@ -186,13 +194,15 @@ export class BatchFlow {
     return lock.withPermits(1)(this.#createOnce(carried))
   }
 
-  readonly #createOnce = Effect.fnUntraced({ self: this }, function* (carried: SpooledBatch): Effect.fn.Return<
+  readonly #createOnce = Effect.fnUntraced({ self: this }, function* (spooled: SpooledBatch): Effect.fn.Return<
     BatchState | "dropped" | "halted",
     Failure
   > {
-    const { record, engine, file, model } = carried
-    const intent = yield* this.#intentOf(carried)
+    let carried = spooled
+    const { engine, file, model } = carried
     for (let unclear = 0, full = 0; ;) {
+      const { record } = carried
+      const intent = yield* this.#intentOf(carried)
       if (this.#options.halt.reason?.kind === "account") return yield* this.#drop(record)
       const created = yield* Effect.result(engine.create({ file, inputFile: record.files[0] ?? null, intent, model }))
       if (Result.isSuccess(created)) return yield* this.#created(carried, created.success)
@@ -211,6 +221,10 @@ export class BatchFlow {
       if (found !== null) return yield* this.#created(carried, found)
       if (++unclear >= triesMax) return yield* this.#refused(record, error)
       yield* pause(unclear, pollFirstMs, pollMaxMs)
+      // What was uploaded is gone, so that a creation which arrives late can't make a batch beside the next one.
+      const again = yield* this.#upload(spooled)
+      if (again === "halted") return yield* this.#drop(record)
+      carried = { ...carried, record: again }
     }
   })
 

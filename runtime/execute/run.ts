@@ -21,6 +21,7 @@ import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf }
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
+import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
 import { openEngines } from "./open-engines.ts"
 import type { PaidRun } from "./paid-run.ts"
@@ -110,6 +111,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   const items = partitions.reduce((sum, partition) => sum + partition.items, 0)
   const source = itemSource(graph, services)
   const clock = yield* Clock.Clock
+  const isHeld = isRejected(yield* ledger.gates)
   const workers = workersOf(workersNeeded(items, plan, throughput))
   const paid = yield* openPaid(environment, (items / (throughput.itemsPerMinute * workers)) * 60_000)
   const shared = {
@@ -121,8 +123,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     variants: new VariantCache()
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
-  yield* workThrough({ run: start.run, workers, slots, environment: { ...shared, graph }, source, rounds: paid?.rounds ?? null })
-  if (paid !== null) yield* paid.ended
+  if (isHeld) yield* holdRest(ledger, graph)
+  else yield* workThrough({ run: start.run, workers, slots, environment: { ...shared, graph }, source, rounds: paid?.rounds ?? null })
+  if (paid !== null && !isHeld) yield* paid.ended
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {

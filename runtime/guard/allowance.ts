@@ -22,6 +22,7 @@ export class Allowance {
   readonly #declaredPerMs: number
   /** What declarations and headers allow; Infinity while neither says anything. */
   #perMs: number
+  /** Without a limit there is no bottom: what went before there was one is no debt. */
   #level = Number.POSITIVE_INFINITY
   #filledAt = 0
   #sent = 0
@@ -54,11 +55,7 @@ export class Allowance {
     if (isTold && need > this.#left) return this.#toldUntil - now
     // What is left is spread over the time until more comes: half-full buckets of the provider's stay half full, windows are not run dry.
     const perMs = Math.min(this.#perMs, perMsMax, isTold ? this.#left / Math.max(1, this.#spreadUntil - now) : Number.POSITIVE_INFINITY)
-    if (perMs === Number.POSITIVE_INFINITY) {
-      // What goes without a limit is no debt once there is one.
-      this.#level = perMs
-      return 0
-    }
+    if (perMs === Number.POSITIVE_INFINITY) return 0
     const size = Math.max(1, perMs * burstMs)
     this.#level = Math.min(size, this.#level + (now - this.#filledAt) * perMs)
     this.#filledAt = now

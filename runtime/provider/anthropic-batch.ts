@@ -11,7 +11,7 @@ import type { BatchEngine, BatchIntent, BatchLine, BatchState } from "./batch-pr
 import { downloadLines } from "./download.ts"
 import { listedSince, lookTwice, skewMs, wholeList } from "./look-twice.ts"
 import type { ProviderError } from "./provider-error.ts"
-import { callAnthropic, named, type Caller } from "./sdk.ts"
+import { callAnthropic, ignoreGone, named, unlessEnded, type Caller } from "./sdk.ts"
 
 /** Anthropic's documented bounds of one batch; a little room is left for what stands around the requests. */
 const limits = { requestsMax: 100_000, bytesMax: 255_000_000 }
@@ -34,22 +34,16 @@ export const anthropicBatches = (agent: Agent, caller: Caller): BatchEngine => {
     find: (intent, claimed) => lookTwice(findBatch(caller, intent, claimed), Effect.void),
     poll,
     cancel: (id) =>
-      Effect.catchIf(
-        Effect.asVoid(callAnthropic(caller, (sdk, signal) => sdk.messages.batches.cancel(id, {}, { signal }))),
-        ({ status }) => status === 409 || status === 400,
-        // What has ended by itself needs no stop.
-        (error) => Effect.flatMap(poll(id), ({ status }) => (status === "ended" ? Effect.void : Effect.fail(error)))
+      unlessEnded(
+        callAnthropic(caller, (sdk, signal) => sdk.messages.batches.cancel(id, {}, { signal })),
+        poll(id)
       ),
     results: ({ providerBatch }) => results(caller, providerBatch),
     replyOf: anthropicReply,
     remove: ({ providerBatch }) =>
       providerBatch === ""
         ? Effect.void
-        : Effect.catchIf(
-            Effect.asVoid(callAnthropic(caller, (sdk, signal) => sdk.messages.batches.delete(providerBatch, {}, { signal }))),
-            ({ status }) => status === 404,
-            () => Effect.void
-          )
+        : ignoreGone(callAnthropic(caller, (sdk, signal) => sdk.messages.batches.delete(providerBatch, {}, { signal })))
   }
 }
 

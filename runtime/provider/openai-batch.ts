@@ -12,7 +12,7 @@ import { downloadLines } from "./download.ts"
 import { listedSince, lookTwice, skewMs, wholeList } from "./look-twice.ts"
 import { openAiEndpoint, openAiLine, openAiReply } from "./openai-batch-line.ts"
 import { openAiBatchState } from "./openai-batch-state.ts"
-import { callOpenAi, named, type Caller } from "./sdk.ts"
+import { callOpenAi, ignoreGone, named, unlessEnded, type Caller } from "./sdk.ts"
 import type { ProviderError } from "./provider-error.ts"
 
 /** OpenAI's documented bounds of one batch. */
@@ -53,18 +53,16 @@ export const openAiBatches = (caller: Caller): BatchEngine => {
     find: (intent, claimed) =>
       lookTwice<BatchState>(
         Effect.flatMap(findBatch(caller, intent, claimed), (batch): Effect.Effect<BatchState | "none", ProviderError> =>
-          batch === null ? Effect.succeed("none") : stateOf(batch)
+          batch === null ? Effect.succeed<BatchState | "none">("none") : stateOf(batch)
         ),
         // A batch can't be made of a file that is gone: a creation that arrives later than we look makes none.
         removeUploads(caller, intent)
       ),
     poll,
     cancel: (id) =>
-      Effect.catchIf(
-        Effect.asVoid(callOpenAi(caller, (sdk, signal) => sdk.batches.cancel(id, { signal }))),
-        ({ status }) => status === 409 || status === 400,
-        // What has ended by itself needs no stop.
-        (error) => Effect.flatMap(poll(id), ({ status }) => (status === "ended" ? Effect.void : Effect.fail(error)))
+      unlessEnded(
+        callOpenAi(caller, (sdk, signal) => sdk.batches.cancel(id, { signal })),
+        poll(id)
       ),
     results: ({ files }) =>
       Stream.flatMap(Stream.fromIterable(files), (file) =>
@@ -142,8 +140,4 @@ const removeUploads = (caller: Caller, { token, inputFile, intendedAt }: BatchIn
   )
 
 const removeFile = (caller: Caller, file: string): Effect.Effect<void, ProviderError> =>
-  Effect.catchIf(
-    Effect.asVoid(callOpenAi(caller, (sdk, signal) => sdk.files.delete(file, { signal }))),
-    ({ status }) => status === 404,
-    () => Effect.void
-  )
+  ignoreGone(callOpenAi(caller, (sdk, signal) => sdk.files.delete(file, { signal })))

@@ -108,3 +108,22 @@ export const named =
     (textOf(fieldsOf(reply)["id"]) ?? "") === ""
       ? Effect.fail(providerError({ model: name, account, reason: "server-error", detail: "the reply names no file or batch" }))
       : Effect.succeed(reply)
+
+/** What is gone already needs no removal. */
+export const ignoreGone = (removal: Effect.Effect<unknown, ProviderError>): Effect.Effect<void, ProviderError> =>
+  Effect.catchIf(
+    Effect.asVoid(removal),
+    ({ status }) => status === 404,
+    () => Effect.void
+  )
+
+/** What has ended by itself needs no stop; the providers refuse one. */
+export const unlessEnded = (
+  stop: Effect.Effect<unknown, ProviderError>,
+  poll: Effect.Effect<{ readonly status: "live" | "ended" }, ProviderError>
+): Effect.Effect<void, ProviderError> =>
+  Effect.catchIf(
+    Effect.asVoid(stop),
+    ({ status }) => status === 409 || status === 400,
+    (error) => Effect.flatMap(poll, ({ status }) => (status === "ended" ? Effect.void : Effect.fail(error)))
+  )

@@ -10,6 +10,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest"
 
 import { knownModels, type Tokens, usdOf } from "./fake-provider/catalog.ts"
 import { anthropicOf, labelSchema, openaiOf } from "./fake-provider/clients.ts"
+import { goDuration } from "./fake-provider/rate-limits.ts"
 import { startFakeProvider } from "./fake-provider/start.ts"
 
 const fake = await startFakeProvider({ keepRequests: 10 })
@@ -174,6 +175,17 @@ describe("headers", () => {
     fake.reset()
     expect(Number((await chat("a").withResponse()).response.headers.get("x-ratelimit-limit-requests"))).toBeGreaterThan(1e6)
   })
+})
+
+describe("durations", () => {
+  it.each([
+    [0, "0ms"],
+    [11.2, "12ms"],
+    [1000, "1s"],
+    [8640, "8.64s"],
+    [360_000, "6m0s"],
+    [3_601_000, "1h0m1s"]
+  ])("%d ms until a limit resets are told as %s", (ms, text) => expect(goDuration(ms)).toBe(text))
 })
 
 describe("prompt caching", () => {

@@ -58,6 +58,7 @@ const jobOf = ({ partition: options = {}, model = "local", schedule = false }: W
 const item = (key: string, over: Partial<SampledItem> = {}): SampledItem => ({ key, label: "", weight: 1, bytes: 100, ...over })
 const sampleOf = (sampled: ReadonlyArray<SampledItem>, over: Partial<Sample> = {}): Sample => ({
   items: sampled,
+  examples: [],
   rejections: [],
   rowsTotal: sampled.length + (over.rejections ?? []).length,
   isWhole: true,

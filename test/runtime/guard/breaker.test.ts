@@ -263,6 +263,25 @@ describe("notices", () => {
     })
   )
 
+  it.effect("[EXE-7] a probe that failed while the opening was being told is not told as another opening", () =>
+    Effect.gen(function* () {
+      const told: Array<BreakerState> = []
+      const breaker = yield* Breaker.make({
+        onChange: (state) =>
+          Effect.delay(
+            Effect.sync(() => void told.push(state)),
+            "8 seconds"
+          )
+      })
+      yield* play(breaker, times(10, "outage"))
+      const { passed } = yield* queueUp(breaker, 1)
+      yield* TestClock.adjust("5 seconds")
+      if (passed[0] !== undefined) breaker.record(passed[0].turn, "outage")
+      yield* TestClock.adjust("1 hour")
+      expect(told).toEqual(["open"])
+    })
+  )
+
   it.effect("[EXE-7] who is slow to tell holds nothing up, and learns the last state", () =>
     Effect.gen(function* () {
       const told: Array<BreakerState> = []

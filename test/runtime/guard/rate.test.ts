@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
+import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect } from "vitest"
 
@@ -181,6 +182,22 @@ describe("interruption", () => {
     })
   )
 
+  it.effect("[EXE-6] a waiter that is interrupted between its turn and its next step gives the turn back", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      // It yields before every step, so its turn comes and isn't taken yet.
+      const waiter = yield* Effect.forkScoped(Effect.provideService(call(limiter, 1), References.MaxOpsBeforeYield, 1))
+      yield* TestClock.adjust(0)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 1, waiting: 1 })
+      limiter.release(held, ok)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 1, waiting: 0 })
+      waiter.interruptUnsafe()
+      yield* TestClock.adjust(0)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
   it.each([1, 2, 3, 4, 5])("[EXE-6] no slot is lost or made however calls are interrupted (seed %i)", (seed) =>
     Effect.runPromise(
       Effect.gen(function* () {
@@ -270,6 +287,60 @@ describe("Retry-After", () => {
       expect(waits.pollUnsafe()).toBeUndefined()
       expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 1, closedUntil: start + 1_800_000 })
     })
+  )
+
+  it.effect("[EXE-6] [case 21] … even when the first that is told so interrupts the next", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start)
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })
+      const held = yield* limiter.acquire(1)
+      const others: Array<Fiber.Fiber<Permit | null>> = []
+      yield* Effect.forkScoped(
+        Effect.andThen(
+          limiter.acquire(1, start + 1),
+          Effect.suspend(() => Fiber.interruptAll(others))
+        )
+      )
+      others.push(yield* Effect.forkScoped(limiter.acquire(1, start + 1)))
+      yield* TestClock.adjust(0)
+      limiter.release(held, refused(start + 1_000))
+      yield* TestClock.adjust(0)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
+  it.effect("[EXE-6] what a pause saved up isn't sent in one go: paced accounts send one, others four", () =>
+    Effect.gen(function* () {
+      const paced = yield* RateLimiter.make({ requestsPerMinute: 6_000, concurrencyMax: 64 })
+      const free = yield* RateLimiter.make({ concurrencyMax: 64 })
+      for (const limiter of [paced, free]) {
+        for (let trip = 0; trip < 3; trip++)
+          for (const permit of yield* takeAll(limiter, limiter === free ? limiter.snapshot().concurrency : 1)) limiter.release(permit, ok)
+        limiter.release(yield* limiter.acquire(1), refused(10_000))
+      }
+      const [few, four] = yield* Effect.all([queueUp(paced, 60), queueUp(free, 60)])
+      yield* TestClock.setTime(10_000)
+      expect(few.granted).toHaveLength(1)
+      expect(four.granted).toHaveLength(4)
+      yield* TestClock.adjust(100)
+      expect(few.granted).toHaveLength(10)
+    })
+  )
+
+  it.effect("[EXE-6] refusals come faster than answers: as long as something is answered the back-off doesn't grow", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 16 })
+      for (let round = 0; round < 20; round++) {
+        const [bad, good] = yield* Effect.all([limiter.acquire(1), limiter.acquire(1)])
+        const now = yield* Clock.currentTimeMillis
+        limiter.release(bad, { ...overloaded })
+        expect((limiter.waitUntil() ?? now) - now).toBeLessThanOrEqual(1_000)
+        limiter.release(good, ok)
+        yield* TestClock.adjust("10 seconds")
+        // So that there are two slots again.
+        for (let calls = 0; calls < 30; calls++) limiter.release(yield* limiter.acquire(1), ok)
+      }
+    }).pipe(Random.withSeed(1))
   )
 
   it.effect("[EXE-6] the longest of several counts, and that of a failure too", () =>
@@ -362,6 +433,53 @@ describe("pace", () => {
         yield* TestClock.adjust(1_000)
         expect(granted).toHaveLength(10)
       })
+  )
+
+  it.effect("[EXE-6] what was sent after the request that is answered is no longer left", () =>
+    Effect.gen(function* () {
+      for (const [answered, left] of [
+        [0, 1],
+        [2, 3]
+      ] as const) {
+        const limiter = yield* RateLimiter.make({ requestsPerMinute: 60_000 })
+        const permits = yield* takeAll(limiter, 3)
+        const from = yield* Clock.currentTimeMillis
+        const requests = { limit: 60_000, remaining: 3, resetAt: from + 30_000 }
+        limiter.release(permits[answered] ?? (yield* Effect.die("no permit")), { ...ok, signals: saying({ requests }) })
+        const { granted } = yield* queueUp(limiter, 6)
+        yield* TestClock.adjust(29_999)
+        expect(granted).toHaveLength(left)
+      }
+    })
+  )
+
+  it.effect("[EXE-6] a reset that a provider's clock puts an hour away is waited for a minute at most", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({})
+      const requests = { limit: 600, remaining: 0, resetAt: 3_600_000 }
+      limiter.release(yield* limiter.acquire(1), { ...ok, signals: saying({ requests }) })
+      const { granted } = yield* queueUp(limiter, 1)
+      yield* TestClock.adjust(59_999)
+      expect(granted).toHaveLength(0)
+      yield* TestClock.adjust(1)
+      expect(granted).toHaveLength(1)
+    })
+  )
+
+  it.effect("[EXE-6] a permit that is cancelled costs nothing of the rate; one that was used does", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ requestsPerMinute: 60, tokensPerMinute: 60 })
+      limiter.cancel(yield* limiter.acquire(1))
+      const permit = yield* limiter.acquire(1)
+      const { granted } = yield* queueUp(limiter, 1)
+      limiter.release(permit, failed)
+      limiter.cancel(permit)
+      yield* TestClock.adjust(1_000)
+      expect(granted).toHaveLength(0)
+      yield* TestClock.adjust(50)
+      expect(granted).toHaveLength(1)
+      expect(limiter.snapshot().inFlight).toBe(1)
+    })
   )
 
   it.effect("[EXE-6] limits that make no sense are not believed", () =>

@@ -162,7 +162,7 @@ const page = (call: Call) => {
 }
 
 /** The MessageBatch object. Counts stay at `processing` until the whole batch has ended. */
-export const showMessageBatch = (batch: Batch, { req }: Pick<Call, "req">) => {
+const showMessageBatch = (batch: Batch, { req }: Pick<Call, "req">) => {
   const { end, completed, failed, canceled, expired } = batch
   const total = batch.total || batch.index.count
   const counts = { processing: 0, succeeded: completed, errored: failed, canceled, expired }

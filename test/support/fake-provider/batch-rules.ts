@@ -4,8 +4,8 @@ import type { Batch } from "./batch.ts"
 import { isJson } from "./question.ts"
 
 /** OpenAI's limits. */
-export const openaiRequestsMax = 50_000
-export const openaiBytesMax = 200 * 2 ** 20
+const openaiRequestsMax = 50_000
+const openaiBytesMax = 200 * 2 ** 20
 
 /** How many issues a failed batch lists. */
 const issuesMax = 100

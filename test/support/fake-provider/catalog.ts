@@ -66,7 +66,7 @@ export interface Tokens {
 }
 
 /** What a batch costs of the list price. */
-export const batchFactor = 0.5
+const batchFactor = 0.5
 
 /** Null where no price is known. */
 export const usdOf = (model: string, tokens: Tokens, isBatch: boolean): number | null => {

@@ -161,7 +161,7 @@ const statusOf = (batch: Batch): string => {
 }
 
 /** The Batch object. */
-export const showBatch = (batch: Batch) => {
+const showBatch = (batch: Batch) => {
   const { end, endedAt, createdAt, cancelAt, liveAt, usage } = batch
   const at = (name: string) => (end === name && endedAt !== null ? seconds(endedAt) : null)
   const hasFiles = end !== null && end !== "failed"

@@ -43,9 +43,6 @@ export const problemBody = (vendor: Vendor, { status, message, type, code, param
         error: { message, type: type ?? openaiTypes[status] ?? "invalid_request_error", param: param ?? null, code: code ?? null }
       })
 
-export const notFound = (vendor: Vendor, what: string): Problem =>
-  vendor === "anthropic" ? { status: 404, message: what } : { status: 404, message: what, code: "not_found" }
-
 /** A fault that is a refusal, in the vendor's words; undefined for faults that are answers or silence. */
 export const problemOf = (vendor: Vendor, kind: FaultKind, model: string): Problem | undefined => {
   const isOpenAi = vendor === "openai"

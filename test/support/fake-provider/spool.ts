@@ -99,7 +99,7 @@ export interface LineIndex {
 }
 
 /** Finds lines as chunks go by. Line feeds alone end lines: U+2028 inside a text doesn't (case 29). */
-export class LineFinder {
+class LineFinder {
   readonly #offsets: Array<number> = []
   readonly #lengths: Array<number> = []
   #from = 0
