@@ -16,7 +16,15 @@ export const gates = verb(
     const { textTable } = yield* Effect.promise(() => import("./table.ts"))
     const listed = yield* listGates(yield* openStateFolder(state))
     const json = listed.gates.map(({ gate, run, kind, detail, openedAt, decision, decidedBy, addUsd, note }) => ({
-      ...{ gate, run, kind, detail, openedAt: openedAt.toISOString(), decision, decidedBy, addUsd, note }
+      gate,
+      run,
+      kind,
+      detail,
+      openedAt: openedAt.toISOString(),
+      decision,
+      decidedBy,
+      addUsd,
+      note
     }))
     const rows = json.map(({ gate, kind, decision, decidedBy, addUsd }) => [
       gate,

@@ -143,8 +143,17 @@ export class BatchDesk {
     // What the items settled on their way here is durable before anything is created on it.
     yield* ledger.flush
     const record = {
-      ...{ batch, group, reservedUsd, engine: model.engine, account: model.account, model: model.name },
-      ...{ requests: file.requests, bytes: file.bytes, providerBatch: null, files: [], intendedAt: new Date(now()) }
+      batch,
+      group,
+      reservedUsd,
+      engine: model.engine,
+      account: model.account,
+      model: model.name,
+      requests: file.requests,
+      bytes: file.bytes,
+      providerBatch: null,
+      files: [],
+      intendedAt: new Date(now())
     }
     yield* ledger.batches.intend(record, members)
     for (const reservation of reservations) budget.release(reservation)

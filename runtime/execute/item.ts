@@ -212,7 +212,15 @@ class ItemRun {
         const { seq, partition, label, tried, batched } = this.#item
         const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, tried?.get(step) ?? 0) + 1
         const question = {
-          ...{ node, step, model, seq, partition, label, row, attempt, feedback: again?.feedback ?? null },
+          node,
+          step,
+          model,
+          seq,
+          partition,
+          label,
+          row,
+          attempt,
+          feedback: again?.feedback ?? null,
           countsFrom: again?.attempt ?? 1,
           batched: batched?.get(step)
         }

@@ -66,7 +66,13 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   yield* clearSpool(runFolder)
   yield* Effect.addFinalizer(() => Effect.ignore(clearSpool(runFolder)))
   const desk = new BatchDesk({
-    ...{ folder: runFolder, ledger, budget, batches, ids, now, send: flow.send },
+    folder: runFolder,
+    ledger,
+    budget,
+    batches,
+    ids,
+    now,
+    send: flow.send,
     boundUsd: (request) => bound(request, "batch"),
     lastBatch: known.reduce((last, { batch }) => Math.max(last, batch), 0)
   })

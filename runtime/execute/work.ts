@@ -42,14 +42,13 @@ export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions
   const { rounds, environment } = options
   const unfinished = Effect.map(ledger.partitions, (partitions) => partitions.filter(({ isDone }) => !isDone))
   yield* pass(ledger, options, yield* unfinished, true)
-  while (rounds !== null) {
-    const where = yield* rounds.next
-    if (where === null) break
+  if (rounds === null) return
+  for (let where = yield* rounds.next; where !== null; where = yield* rounds.next) {
     const partitions = yield* unfinished
     yield* pass(ledger, options, where === "all" ? partitions : within(partitions, where), where === "all")
     yield* rounds.passed
   }
-  if (rounds === null || environment.caller.isHalted()) return
+  if (environment.caller.isHalted()) return
   yield* Effect.forEach(yield* unfinished, ({ partition }) => ledger.finish(partition), { discard: true })
 })
 

@@ -15,6 +15,7 @@ const { BIGINT, INTEGER, VARCHAR } = DuckDb
 const members = target("state", "batch_requests", INTEGER, BIGINT, VARCHAR, INTEGER)
 const replies = target("payload", "replies", INTEGER, BIGINT, VARCHAR, INTEGER, VARCHAR)
 
+// oxlint-disable-next-line max-lines-per-function -- one small function a promise of the ledger, in its order
 export const batchesOn = (run: OpenRun): BatchLedger => {
   const { duck, patience } = run
   const write = (doing: string, work: (db: Db) => Promise<unknown>): Effect.Effect<void, StoreError> =>

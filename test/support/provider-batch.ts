@@ -22,7 +22,7 @@ import type { ProviderError } from "../../runtime/provider/provider-error.ts"
 
 const Label = Schema.Struct({ label: Schema.Literals(["spam", "list", "personal"]), confidence: Schema.Finite })
 
-export const requestOf = (model: Model, text: string): CallRequest => ({
+const requestOf = (model: Model, text: string): CallRequest => ({
   model,
   messages: [
     { role: "system", text: "Name the label.", data: [] },

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
+import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect } from "vitest"
 
@@ -188,6 +189,20 @@ describe("probing", () => {
       yield* Effect.forkScoped(probe("fourth"))
       yield* TestClock.adjust(0)
       expect(sent).toEqual(["first", "third", "fourth"])
+    })
+  )
+
+  it.effect("[EXE-7] a fiber that is interrupted between its turn and its next step gives the turn back", () =>
+    Effect.gen(function* () {
+      const breaker = yield* open()
+      yield* TestClock.adjust("5 seconds")
+      // It yields at every second step, so that its turn comes before it can take it.
+      const probe = yield* Effect.forkChild(Effect.provideService(breaker.pass, References.MaxOpsBeforeYield, 2))
+      for (let steps = 0; steps < 100 && breaker.state === "open"; steps++) yield* Effect.yieldNow
+      expect(breaker.state).toBe("probing")
+      expect(probe.pollUnsafe()).toBeUndefined()
+      yield* Fiber.interrupt(probe)
+      expect(breaker.state).toBe("open")
     })
   )
 
