@@ -57,8 +57,8 @@ export class Allowance {
     const perMs = Math.min(this.#perMs, perMsMax, isTold ? this.#left / Math.max(1, this.#spreadUntil - now) : Number.POSITIVE_INFINITY)
     if (perMs === Number.POSITIVE_INFINITY) return 0
     const size = Math.max(1, perMs * burstMs)
-    this.#level = Math.min(size, this.#level + (now - this.#filledAt) * perMs)
-    this.#filledAt = now
+    this.#level = Math.min(size, this.#level + Math.max(0, now - this.#filledAt) * perMs)
+    this.#filledAt = Math.max(this.#filledAt, now)
     // More than the bucket holds goes when it's full, and leaves a debt.
     const missing = Math.min(need, size) - this.#level
     if (missing <= rounding) return 0
@@ -82,9 +82,10 @@ export class Allowance {
     this.#level += amount
   }
 
-  /** After a pause: what could have been saved up in it is not sent in one go. */
-  drain(): void {
+  /** Nothing goes before `at`, and what a pause could have saved up doesn't go in one piece after it: at most one. */
+  drainUntil(at: number): void {
     this.#level = Math.min(this.#level, 1)
+    this.#filledAt = Math.max(this.#filledAt, at)
   }
 
   /**

@@ -142,7 +142,7 @@ export class RateLimiter {
     const retryAt = signals === null || signals.retryAt === null ? null : this.#time.of(signals.retryAt)
     if (isRefused) this.#refused(kind, permit, retryAt, paceBefore, now)
     else if (kind === "failed" && retryAt !== null) this.#closing.closeUntil(retryAt)
-    if (this.#closing.isClosed(now)) this.#line.grantWhere(({ by }) => by < this.#closing.until, null)
+    if (isRefused || this.#closing.isClosed(now)) this.#paused(now)
     this.#pump()
   }
 
@@ -227,6 +227,12 @@ export class RateLimiter {
     return { limit, remaining, resetAt: resetAt === null ? null : this.#time.of(resetAt) }
   }
 
+  #paused(now: number): void {
+    const { until } = this.#closing
+    if (this.#pace(now) !== Number.POSITIVE_INFINITY) this.#requests.drainUntil(Math.max(now, until))
+    if (until > now) this.#line.grantWhere(({ by }) => by < until, null)
+  }
+
   #refused(kind: Refusal, { epoch }: Permit, retryAt: number | null, paceBefore: number, now: number): void {
     // A refusal that comes while nothing is known of the limit, and brings the limit, is no reproach.
     const isExplained = paceBefore === Number.POSITIVE_INFINITY && this.#requests.perMs !== Number.POSITIVE_INFINITY
@@ -236,8 +242,7 @@ export class RateLimiter {
       const isToldToWait = retryAt !== null && retryAt > now
       const isPaced = this.#pace(now) !== Number.POSITIVE_INFINITY
       if (kind === "overloaded" || (!isToldToWait && !(isOfPace && isPaced))) this.#slots.halve()
-      if (isPaced) this.#requests.drain()
-      else this.#slots.restart()
+      if (!isPaced) this.#slots.restart()
     }
   }
 }

@@ -66,7 +66,7 @@ export const withFreshKey = <A>({ accounts, model }: Caller, call: Effect.Effect
 
 /** An interruption aborts the request. */
 const attempt = <A>(model: Model, work: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
-  Effect.catch(Effect.tryPromise({ try: work, catch: (cause) => cause }), (cause) =>
+  Effect.catch(Effect.tryPromise({ try: work, catch: (cause) => ({ cause }) }), ({ cause }) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))
   )
 

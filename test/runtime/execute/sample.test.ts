@@ -127,7 +127,7 @@ describe("a sample of the input", () => {
       for (const name of ["a", "b", "c"]) folder.write(`slow/${name}.txt`, name)
       const reading = yield* Effect.forkChild(sampled(files(`${folder.path}/slow/*.txt`, { schema: Item, parse: () => Effect.never })))
       yield* TestClock.adjust("3 seconds")
-      expect(yield* Fiber.join(reading)).toEqual({ items: [], rejections: [], rowsTotal: 3, isWhole: false })
+      expect(yield* Fiber.join(reading)).toEqual({ items: [], examples: [], rejections: [], rowsTotal: 3, isWhole: false })
     })
   )
 
