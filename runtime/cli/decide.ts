@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
+import { formatUsd } from "./format.ts"
 import { Misuse } from "./misuse.ts"
 import { envFlag } from "./money-flags.ts"
 import { verb } from "./verb.ts"
@@ -26,15 +27,8 @@ export const approve = verb(
     env: envFlag
   },
   Effect.fnUntraced(function* ({ gate, addUsd, note, env, state, json }) {
-    const { findGate } = yield* Effect.promise(() => import("../store/decide-gate.ts"))
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const found = yield* findGate(yield* openStateFolder(state), gate)
     const usd = Option.getOrNull(addUsd)
-    if (found.gate.kind === "budget" && (usd === null || usd <= 0))
-      return yield* new Misuse({
-        problem: `Gate ${gate} waits for money, and ${usd === null ? "none is given" : `--add-usd ${usd} gives none`}. Nothing was changed.`,
-        remedy: `Say how much more the run may spend: runtime approve ${gate} --add-usd N`
-      })
+    yield* refuseTooLittle(state, gate, usd)
     return yield* decide({ gate, decision: "approved", addUsd: usd, note: Option.getOrNull(note), env: Option.getOrNull(env), state, json })
   })
 )
@@ -50,6 +44,26 @@ export const reject = verb(
     decide({ gate, decision: "rejected", addUsd: null, note: Option.getOrNull(note), env: Option.getOrNull(env), state, json })
 )
 
+/** Without money the run would come straight back to its gate, unless some is left: a batch may have cost less than it held. */
+const refuseTooLittle = Effect.fnUntraced(function* (state: string, gate: string, usd: number | null) {
+  const { findGate } = yield* Effect.promise(() => import("../store/decide-gate.ts"))
+  const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
+  const { readBudgetGate, suggestedUsd } = yield* Effect.promise(() => import("../execute/budget-gate.ts"))
+  const { gate: found, money } = yield* findGate(yield* openStateFolder(state), gate)
+  if (found.decision !== null || found.runStatus === "done" || (usd !== null && usd > 0)) return
+  const detail = readBudgetGate(found.detail)
+  const { envelopeUsd, spentUsd, uncertainUsd, batchUsd } = money
+  const headroomUsd = Math.max(0, envelopeUsd - spentUsd - uncertainUsd - batchUsd)
+  if (usd === null && detail !== null && detail.neededUsd <= headroomUsd) return
+  return yield* new Misuse({
+    problem:
+      usd === null
+        ? `Gate ${gate} waits for money: ${formatUsd(headroomUsd)} of ${formatUsd(envelopeUsd)} are left, and the next call may cost more.`
+        : `--add-usd ${usd} gives gate ${gate} nothing.`,
+    remedy: `Nothing was changed. Say how much more the run may spend: runtime approve ${gate} --add-usd ${detail === null ? "N" : suggestedUsd(detail)}`
+  })
+})
+
 const decide = Effect.fn("Cli.decide")(function* (request: {
   readonly gate: string
   readonly decision: "approved" | "rejected"
@@ -64,7 +78,9 @@ const decide = Effect.fn("Cli.decide")(function* (request: {
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   const { resumeRun } = yield* Effect.promise(() => import("./resume.ts"))
   const folder = yield* openStateFolder(state)
-  const { run } = yield* decideGate(folder, { gate, decision, by: userInfo().username, addUsd, note })
+  const { run } = yield* decideGate(folder, { gate, decision, by: osUser(), addUsd, note })
+  const more = addUsd === null ? "" : `: ${formatUsd(addUsd)} more`
+  yield* Effect.sync(() => process.stderr.write(`Gate ${gate} is ${decision}${more}. Run ${run} goes on from its checkpoints.\n`))
   // No daemon is there to start it again: it goes on here.
   return yield* resumeRun({
     run,
@@ -75,3 +91,12 @@ const decide = Effect.fn("Cli.decide")(function* (request: {
     command: `runtime ${decision === "approved" ? "approve" : "reject"} ${gate}`
   })
 })
+
+/** The name of whoever typed; its number where it has no name, as in some containers. */
+const osUser = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`
+  }
+}

@@ -1,6 +1,9 @@
 /** `runtime gates` */
 import * as Effect from "effect/Effect"
 
+import { suggestedUsd, type BudgetGateDetail } from "../execute/budget-gate.ts"
+import type { ListedGate } from "../store/decide-gate.ts"
+import { formatCount, formatUsd } from "./format.ts"
 import { verb, type Said } from "./verb.ts"
 
 export const gates = verb(
@@ -13,6 +16,7 @@ export const gates = verb(
   Effect.fnUntraced(function* ({ state }) {
     const { listGates } = yield* Effect.promise(() => import("../store/decide-gate.ts"))
     const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
+    const { readBudgetGate } = yield* Effect.promise(() => import("../execute/budget-gate.ts"))
     const { textTable } = yield* Effect.promise(() => import("./table.ts"))
     const listed = yield* listGates(yield* openStateFolder(state))
     const json = listed.gates.map(({ gate, run, kind, detail, openedAt, decision, decidedBy, addUsd, note }) => ({
@@ -26,18 +30,34 @@ export const gates = verb(
       addUsd,
       note
     }))
-    const rows = json.map(({ gate, kind, decision, decidedBy, addUsd }) => [
-      gate,
-      kind,
-      decision === null ? "waits" : `${decision} by ${decidedBy}${addUsd === null ? "" : `, $${addUsd} more`}`
-    ])
-    const skipped = listed.skipped.map(({ run, why }) => `Run ${run} wasn't looked at: ${why}.`)
-    const text = rows.length === 0 ? "No run waits for a person." : textTable(["gate", "kind", "decision"], rows)
-    const open = json.find(({ decision }) => decision === null)
-    const next =
-      open === undefined
-        ? []
-        : [`Go on with \`runtime approve ${open.gate} --add-usd N\`, or close the run without the rest: \`runtime reject ${open.gate}\`.`]
-    return { json, text: [text, ...next, ...skipped].join("\n") } satisfies Said
+    for (const { run, why } of listed.skipped)
+      yield* Effect.sync(() => process.stderr.write(`The gates of run ${run} aren't shown: ${why}.\n`))
+    const open = listed.gates.filter(({ decision, runStatus }) => decision === null && runStatus !== "done")
+    const decided = listed.gates.filter((gate) => !open.includes(gate))
+    const blocks = [
+      open.length === 0 ? "No run waits for a person." : open.map((gate) => openText(gate, readBudgetGate(gate.detail))).join("\n"),
+      ...(decided.length === 0 ? [] : [textTable(["gate", "kind", "decision", "by", "at", "note"], decided.map(decidedRow))])
+    ]
+    return { json, text: blocks.join("\n\n") } satisfies Said
   })
 )
+
+const openText = ({ gate, kind, openedAt }: ListedGate, detail: BudgetGateDetail | null): string => {
+  const since = `since ${openedAt.toISOString().slice(0, 16).replace("T", " ")} UTC`
+  if (detail === null) return `${gate} (${kind}) waits ${since}.\n  runtime approve ${gate}\n  runtime reject ${gate}`
+  const { envelopeUsd, spentUsd, neededUsd, items, openItems } = detail
+  return [
+    `${gate} waits ${since}: ${formatUsd(spentUsd)} of ${formatUsd(envelopeUsd)} are spent, the next call may cost ${formatUsd(neededUsd)}; ${formatCount(openItems)} of ${formatCount(items)} items are open.`,
+    `  go on:             runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
+    `  close without them: runtime reject ${gate}`
+  ].join("\n")
+}
+
+const decidedRow = ({ gate, kind, decision, decidedBy, decidedAt, addUsd, note }: ListedGate): ReadonlyArray<string> => [
+  gate,
+  kind,
+  decision === null ? "none: the run ended" : `${decision}${addUsd === null ? "" : `, ${formatUsd(addUsd)} more`}`,
+  decidedBy ?? "",
+  decidedAt?.toISOString().slice(0, 16).replace("T", " ") ?? "",
+  note ?? ""
+]

@@ -4,10 +4,13 @@ import type { Estimate, InputEstimate } from "../execute/estimate.ts"
 import type { SampledRejection } from "../execute/sample.ts"
 import { formatBytes, formatCount, formatSeconds, formatUsd } from "./format.ts"
 import { stepList } from "./plan-graph.ts"
+import { priceLine, priceSection } from "./price-text.ts"
 import { textTable } from "./table.ts"
 
 export interface PlanView {
   readonly plan: Plan
+  /** `--budget`; the job's own without it. */
+  readonly budgetUsd: number
   readonly codeVersion: string
   readonly estimate: Estimate
   readonly rejections: ReadonlyArray<SampledRejection & { readonly at: string }>
@@ -28,6 +31,7 @@ export const planText = (view: PlanView): string => {
     `${plan.job}\n${fields(head(view))}`,
     `Steps\n${indented(stepList(plan))}`,
     `A run\n${fields(figures(view))}`,
+    ...priceSection(estimate.price),
     ...labelTable(estimate),
     ...fireTable(view),
     ...(view.mermaid === null ? [] : [`\`\`\`mermaid\n${view.mermaid}\n\`\`\``]),
@@ -42,12 +46,12 @@ const fields = (all: ReadonlyArray<Field>): string =>
   indented(all.map(([name, text]) => `${name.padEnd(15)} ${text.replaceAll("\n", `\n${" ".repeat(16)}`)}`).join("\n"))
 const indented = (text: string): string => text.replaceAll(/^/gm, "  ")
 
-const head = ({ plan, codeVersion }: PlanView): ReadonlyArray<Field> => [
+const head = ({ plan, budgetUsd, codeVersion }: PlanView): ReadonlyArray<Field> => [
   ["owner", plan.owner],
   ["purpose", plan.purpose],
   ["classification", plan.classification],
   ["consumers", plan.consumers.length === 0 ? "none" : plan.consumers.join(", ")],
-  ["budget", `${formatUsd(plan.budgetUsd)} a run`],
+  ["budget", `${formatUsd(budgetUsd)} a run${budgetUsd === plan.budgetUsd ? "" : `; the job's own is ${formatUsd(plan.budgetUsd)}`}`],
   [
     "deadline",
     plan.schedule === null ? "none: the job has no schedule" : `${formatSeconds(plan.schedule.withinMs / 1_000)} after each fire time`
@@ -56,7 +60,7 @@ const head = ({ plan, codeVersion }: PlanView): ReadonlyArray<Field> => [
 ]
 
 const figures = ({ plan, estimate, rejections, unread, freeBytes }: PlanView): ReadonlyArray<Field> => {
-  const { input, partitions, throughput, workers, diskBytes, priceUsd, checkpointsPerItem } = estimate
+  const { input, partitions, throughput, workers, diskBytes, price, checkpointsPerItem } = estimate
   const pace = `${formatCount(throughput.itemsPerMinute)} items a minute for each, ${paceSources[throughput.source]}`
   return [
     ["items", input === null ? `unknown${unread === null ? "" : `: ${unread}`}` : itemsText(input)],
@@ -69,12 +73,7 @@ const figures = ({ plan, estimate, rejections, unread, freeBytes }: PlanView): R
         ? "unknown"
         : `about ${formatBytes(diskBytes)} at ${checkpointsPerItem} checkpoint${checkpointsPerItem === 1 ? "" : "s"} an item; ${formatBytes(freeBytes)} free`
     ],
-    [
-      "price",
-      priceUsd === null
-        ? "unknown until providers are built: a model of the plan isn't embedded"
-        : `${formatUsd(priceUsd)}: every model is embedded`
-    ]
+    ["price", priceLine(price, input)]
   ]
 }
 

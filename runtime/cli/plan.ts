@@ -12,6 +12,10 @@ import * as Option from "effect/Option"
 
 import type { Job, Plan } from "../../dsl/index.ts"
 import type { Graph } from "../execute/graph.ts"
+import type { PriceEstimate } from "../execute/price-estimate.ts"
+import type { Sample } from "../execute/sample.ts"
+import { formatUsd } from "./format.ts"
+import { budgetFlag, budgetOf } from "./money-flags.ts"
 import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
@@ -36,9 +40,13 @@ export const plan = verb(
       Flag.optional
     ),
     param: Flag.KeyValuePair("param").pipe(Flag.withDescription("a parameter of the job, name=value; may be repeated"), Flag.optional),
+    budget: budgetFlag,
     mermaid: Flag.Boolean("mermaid").pipe(Flag.withDescription("add a Mermaid flowchart of the steps"), Flag.withDefault(false))
   },
-  (flags) => planJob({ ...flags, date: Option.getOrNull(flags.date), params: Option.getOrElse(flags.param, () => ({})) })
+  (flags) =>
+    Effect.flatMap(budgetOf(flags.budget), (budgetUsd) =>
+      planJob({ ...flags, budgetUsd, date: Option.getOrNull(flags.date), params: Option.getOrElse(flags.param, () => ({})) })
+    )
 )
 
 interface PlanRequest {
@@ -46,6 +54,8 @@ interface PlanRequest {
   readonly date: string | null
   readonly params: Readonly<Record<string, string>>
   readonly state: string
+  /** `--budget`; null for the job's own. */
+  readonly budgetUsd: number | null
   readonly mermaid: boolean
 }
 
@@ -68,13 +78,18 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     plan: planned,
     graph,
     sample: seen.sample,
+    prompts: seen.prompts,
     measuredPerMinute: known.measuredPerMinute,
-    hashKey: known.hashKey
+    measuredUsage: known.measuredUsage,
+    hashKey: known.hashKey,
+    at: new Date(yield* Clock.currentTimeMillis)
   })
+  const budgetUsd = request.budgetUsd ?? planned.budgetUsd
   const free = freeBytes(request.state)
   const isTooFull = figures.diskBytes !== null && figures.diskBytes > free
   const view = {
     plan: planned,
+    budgetUsd,
     codeVersion,
     estimate: figures,
     rejections: (seen.sample?.rejections ?? []).map((rejection) => ({ ...rejection, at: placeText(rejection.place) })),
@@ -84,6 +99,8 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     warnings: [
       ...seen.warnings,
       ...known.warnings,
+      ...(yield* priceWarnings(job, graph)),
+      ...budgetWarnings(figures.price, budgetUsd),
       ...(isTooFull
         ? [
             `the disk of ${path.resolve(request.state)} has too little room for a run. Make room, or choose another folder with --state DIR.`
@@ -99,6 +116,7 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     module,
     codeVersion,
     date: seen.date,
+    budgetUsd,
     ...figures,
     rejections: rejections.slice(0, rejectionsShown).map(({ code, reason, at }) => ({ code, reason, at })),
     unread,
@@ -117,7 +135,7 @@ const lookAtInput = Effect.fnUntraced(function* (
   const { declared, graph } = request
   const { logicalTimeFor } = yield* Effect.promise(() => import("./logical-time.ts"))
   const { date, interval } = yield* logicalTimeFor(request.plan, request.date)
-  const nothing = { sample: null, date, unread: null, warnings: [] as ReadonlyArray<string> }
+  const nothing = { sample: null, prompts: null, date, unread: null, warnings: [] as ReadonlyArray<string> }
   const { format } = graph.source.definition
   if (format === "stream") return { ...nothing, unread: "a stream is read when it runs" }
   const { decodeParams } = yield* Effect.promise(() => import("./job-params.ts"))
@@ -127,12 +145,14 @@ const lookAtInput = Effect.fnUntraced(function* (
     const params = yield* decodeParams(declared, request.params)
     const services = format === "files" ? yield* buildServices(declared) : Context.empty()
     const sample = yield* sampleSource(graph, { date, interval, params }, services)
+    const made = yield* lookAtPrompts(declared, graph, sample, format === "files" ? services : null)
     const isEmpty = sample.isWhole && sample.items.length === 0
     return {
       ...nothing,
       sample,
+      prompts: made.prompts,
       unread: "no row came within 2 seconds",
-      warnings: isEmpty ? [`the input has no items on ${date}: a run would be done at once.`] : []
+      warnings: [...made.warnings, ...(isEmpty ? [`the input has no items on ${date}: a run would be done at once.`] : [])]
     }
   }).pipe(
     Effect.scoped,
@@ -140,16 +160,46 @@ const lookAtInput = Effect.fnUntraced(function* (
   )
 })
 
+/** A plan may be looked at without a price; a run wouldn't start. */
+const priceWarnings = Effect.fnUntraced(function* (job: Job, graph: Graph) {
+  const { refuseUnknownPrices } = yield* Effect.promise(() => import("../execute/unknown-price.ts"))
+  const refused = yield* Effect.result(refuseUnknownPrices(job, graph))
+  return refused._tag === "Failure" ? [`\`runtime run\` would refuse: ${refused.failure.message}`] : []
+})
+
+const budgetWarnings = ({ likelyUsd, highUsd }: PriceEstimate, budgetUsd: number): ReadonlyArray<string> =>
+  likelyUsd === null || highUsd === null || likelyUsd <= budgetUsd
+    ? []
+    : [
+        `the likely price, ${formatUsd(likelyUsd)}, is above the budget of ${formatUsd(budgetUsd)}: a run would wait at its budget gate. ` +
+          `Give it room with --budget USD, up to ${formatUsd(highUsd)}, or try fewer items with \`runtime run --limit N\`.`
+      ]
+
+/** Prompts are made only to be priced: a job of embedded models needs none, nor the services that they need. */
+const lookAtPrompts = Effect.fnUntraced(function* (job: Job, graph: Graph, sample: Sample, services: Context.Context<never> | null) {
+  const { buildServices } = yield* Effect.promise(() => import("../execute/services.ts"))
+  const { modelsOf } = yield* Effect.promise(() => import("../execute/graph.ts"))
+  const { measurePrompts } = yield* Effect.promise(() => import("../execute/prompt-sizes.ts"))
+  const isPaid = modelsOf(graph).some(({ engine }) => engine !== "local")
+  return yield* (services === null && isPaid ? buildServices(job) : Effect.succeed(services ?? Context.empty())).pipe(
+    Effect.flatMap((built) => measurePrompts(graph, sample.examples, built)),
+    Effect.map((prompts) => ({ prompts, warnings: [] as ReadonlyArray<string> })),
+    Effect.catch((error) => Effect.succeed({ prompts: null, warnings: [error.message] }))
+  )
+})
+
 /** What the state folder knows of the job. Nothing is created: a plan leaves no trace. */
 const knownOf = Effect.fnUntraced(function* (state: string, job: string) {
   const anyKey = (key: string): Buffer => createHash("sha256").update(key).digest()
-  const nothing = { hashKey: anyKey, measuredPerMinute: null, warnings: [] as ReadonlyArray<string> }
+  const nothing = { hashKey: anyKey, measuredPerMinute: null, measuredUsage: null, warnings: [] as ReadonlyArray<string> }
   if (!existsSync(path.join(state, "state.key"))) return nothing
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   return yield* Effect.gen(function* () {
     const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
+    const { readMeasuredUsage } = yield* Effect.promise(() => import("../store/measured-usage.ts"))
     const folder = yield* openStateFolder(state)
-    return { ...nothing, hashKey: folder.hashKey, measuredPerMinute: yield* readThroughput(folder.root, job) }
+    const measuredPerMinute = yield* readThroughput(folder.root, job)
+    return { ...nothing, hashKey: folder.hashKey, measuredPerMinute, measuredUsage: yield* readMeasuredUsage(folder.root, job) }
   }).pipe(Effect.catch((error) => Effect.succeed({ ...nothing, warnings: [error.message] })))
 })
 

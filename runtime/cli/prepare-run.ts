@@ -5,9 +5,12 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
 import { canonicalJson } from "../../dsl/index.ts"
-import { estimateUsd } from "../execute/capacity.ts"
+import { makeGraph } from "../execute/graph.ts"
 import { loadJob } from "../execute/load-job.ts"
+import { priceRun } from "../execute/price-run.ts"
 import type { RunOptions } from "../execute/run.ts"
+import { refuseUnknownPrices } from "../execute/unknown-price.ts"
+import { readMeasuredUsage } from "../store/measured-usage.ts"
 import { openStateFolder } from "../store/state-folder.ts"
 import { readThroughput } from "../store/throughput.ts"
 import { planOf } from "./compile-plan.ts"
@@ -32,7 +35,19 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
   const now = new Date(yield* Clock.currentTimeMillis)
   const logical = yield* logicalTimeFor(plan, request.date)
   const params = yield* decodeParams(job, request.params)
+  const graph = makeGraph(job)
+  yield* refuseUnknownPrices(job, graph)
   const folder = yield* openStateFolder(request.state)
+  const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
+  const estimateUsd = yield* priceRun({
+    job,
+    plan,
+    graph,
+    context: { date: logical.date, interval: logical.interval, params },
+    itemLimit: request.itemLimit,
+    measuredPerMinute,
+    measuredUsage: yield* readMeasuredUsage(folder.root, plan.job)
+  })
   const run = `${plan.job}-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}-${yield* suffix}`
   const options: Omit<RunOptions, "onProgress" | "command"> = {
     job,
@@ -42,7 +57,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     params,
     env: request.env,
     date: logical.date,
-    measuredPerMinute: yield* readThroughput(folder.root, plan.job),
+    measuredPerMinute,
     start: {
       run,
       job: plan.job,
@@ -56,7 +71,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
       planDigest: plan.digest,
       plan: canonicalJson(plan),
       budgetUsd: request.budgetUsd ?? plan.budgetUsd,
-      estimateUsd: estimateUsd(plan),
+      estimateUsd,
       jobModule: module,
       params: canonicalJson(job.options.params === undefined ? {} : Schema.encodeSync(Schema.toCodecJson(job.options.params))(params))
     }

@@ -6,8 +6,11 @@ import * as Schema from "effect/Schema"
 
 import type { Plan } from "../../dsl/index.ts"
 import { executeRun, type RunOptions } from "../execute/run.ts"
+import { WaitsAtGate } from "../execute/run-error.ts"
 import { publishEnd } from "../execute/tell-end.ts"
-import { writeReport } from "../execute/write-report.ts"
+import { readReport, writeReport } from "../execute/write-report.ts"
+import type { RunReport } from "../report/run-report.ts"
+import { envelopeOf } from "../report/verdict.ts"
 import { recordRun, type RunIndexRow } from "../store/control.ts"
 import type { RunStart } from "../store/ledger.ts"
 import { readRunStatus } from "../store/read-run-status.ts"
@@ -25,11 +28,19 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   const row = indexRow(options, startedAt)
   yield* recordRun(folder, row)
   const onProgress = yield* makeProgress(asJson)
-  yield* executeRun({ ...options, onProgress }).pipe(
-    Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause)))
+  const waits = yield* executeRun({ ...options, onProgress }).pipe(
+    Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause))),
+    Effect.as(null),
+    Effect.catchIf((error) => error instanceof WaitsAtGate, Effect.succeed)
   )
-  return yield* outcomeOf(folder, start, plan, row)
+  return waits === null ? yield* outcomeOf(folder, start, plan, row) : yield* waitingOutcome(options, waits)
 }, Effect.scoped)
+
+/** Of a run that waits for a person: what it came to so far, and what to type. Its page is written when it is done. */
+const waitingOutcome = Effect.fnUntraced(function* ({ folder, start, plan }: Omit<RunOptions, "onProgress">, waits: WaitsAtGate) {
+  const report = yield* readReport(folder, start.run, plan)
+  return { json: jsonOf(report, waits.gate, null), text: waits.message, exitCode: exitCodes.waitingAtGate } satisfies Said
+})
 
 /** For a run that is closed, and whose process died before it had told so. */
 export const endToOutcome = Effect.fn("Cli.endToOutcome")(function* (folder: StateFolder, start: RunStart, command: string) {
@@ -42,7 +53,7 @@ export const endToOutcome = Effect.fn("Cli.endToOutcome")(function* (folder: Sta
 /** Of a closed run: writes its report, tells the index, and says what it came to. */
 const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunStart, plan: Plan, row: RunIndexRow) {
   const { report, path } = yield* writeReport(folder, start.run, plan)
-  const { dispositions, manifest, seconds } = report
+  const { dispositions, manifest } = report
   yield* recordRun(folder, {
     ...row,
     ...dispositions,
@@ -54,23 +65,28 @@ const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunSt
   })
   const measured = perWorkerMinute(report.partitions)
   if (measured !== null && !report.trial) yield* writeThroughput(folder.root, start.job, measured)
-  const json = {
-    run: start.run,
-    job: start.job,
-    status: report.status,
-    trial: report.trial,
-    rowsRead: report.rowsRead,
-    rejected: report.rowsRead - manifest,
-    manifest,
-    ...dispositions,
-    flagged: report.flagged,
-    seconds,
-    spentUsd: report.money.spentUsd,
-    estimateUsd: report.money.estimateUsd,
-    reportPath: path
-  }
+  const json = jsonOf(report, null, path)
   const isOpen = dispositions.dead + dispositions.review > 0
-  return { json, text: textOf(json, report.reports, plan), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
+  return { json, text: textOf(json, report), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
+})
+
+/** What programs are told of a run, done or waiting at `gate`. */
+const jsonOf = (report: RunReport, gate: string | null, reportPath: string | null) => ({
+  run: report.run,
+  job: report.job,
+  status: report.status,
+  trial: report.trial,
+  rowsRead: report.rowsRead,
+  rejected: report.rowsRead - report.manifest,
+  manifest: report.manifest,
+  ...report.dispositions,
+  flagged: report.flagged,
+  seconds: report.seconds,
+  spentUsd: report.money.spentUsd,
+  estimateUsd: report.money.estimateUsd,
+  ...report.usage,
+  gate,
+  reportPath
 })
 
 /** A run that stopped short: the index learns of it, and whoever stopped it is told how to go on. */
@@ -89,8 +105,10 @@ const noteStop = (
       ...now.dispositions,
       status: now.status === "crashed" ? "failed" : now.status,
       manifest: now.manifest,
+      spent_usd: now.spentUsd,
       ended_at: new Date(yield* Clock.currentTimeMillis)
     })
+    if (now.status === "waiting") return
     const goOn = `${formatCount(now.committed)} of ${formatCount(now.manifest)} items are done and stay so. Go on with \`runtime resume ${start.run}\`.`
     yield* Effect.sync(() => process.stderr.write(`Run ${start.run} is ${now.status}: ${goOn}\n`))
     if (asJson && Cause.hasInterrupts(cause)) yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(now)}\n`))
@@ -135,11 +153,12 @@ interface Outcome {
   readonly skipped: number
   readonly seconds: number
   readonly spentUsd: number
-  readonly reportPath: string
+  readonly savedUsd: number
+  readonly reportPath: string | null
 }
 
-const textOf = (outcome: Outcome, reports: ReadonlyArray<{ readonly text: string }>, plan: Plan): string => {
-  const { run, trial, rejected, manifest, delivered, dead, review, held, skipped, seconds, spentUsd, reportPath } = outcome
+const textOf = (outcome: Outcome, report: RunReport): string => {
+  const { run, trial, rejected, manifest, delivered, dead, review, held, skipped, seconds, spentUsd, savedUsd, reportPath } = outcome
   const part = (items: number, words: string): ReadonlyArray<string> => (items > 0 ? [`${formatCount(items)} ${words}`] : [])
   const parts = [
     `${formatCount(delivered)} delivered`,
@@ -149,14 +168,14 @@ const textOf = (outcome: Outcome, reports: ReadonlyArray<{ readonly text: string
     ...part(skipped, "skipped")
   ]
   return [
-    ...reports.map(({ text }) => `${text.trimEnd()}\n`),
+    ...report.reports.map(({ text }) => `${text.trimEnd()}\n`),
     `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
     ...(rejected > 0
       ? [
           `${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`
         ]
       : []),
-    `Spent ${formatUsd(spentUsd)} of ${formatUsd(plan.budgetUsd)}.`,
+    `Spent ${formatUsd(spentUsd)} of ${formatUsd(envelopeOf(report))}${savedUsd > 0 ? `; batches, caches and reuse saved ${formatUsd(savedUsd)}` : ""}.`,
     `Report: ${reportPath}`
   ].join("\n")
 }

@@ -54,7 +54,12 @@ const statusText = (now: RunNow): string => {
   const pace = perSecond === null ? "" : ` at ${formatCount(perSecond)}/s`
   const left = remainingSeconds === null ? "" : `, ${formatSeconds(remainingSeconds)} left`
   const ended = Object.entries(dispositions).flatMap(([disposition, items]) => (items > 0 ? [`${disposition} ${formatCount(items)}`] : []))
-  const next = is === "crashed" || is === "interrupted" || is === "cancelled" || is === "failed" ? `\n  go on: runtime resume ${run}` : ""
+  const next =
+    is === "waiting" && now.gate !== null
+      ? `\n  waits for you at gate ${now.gate}: runtime gates`
+      : is === "waiting" || is === "crashed" || is === "interrupted" || is === "cancelled" || is === "failed"
+        ? `\n  go on: runtime resume ${run}`
+        : ""
   return (
     [
       `${run}: ${is}${phase === null || is !== "running" ? "" : ` (${phase})`}, ${formatCount(committed)} of ${formatCount(manifest)} items${pace}${left}`,

@@ -1,4 +1,5 @@
 /** What a run says when its money is spent, and what it asks for. */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /** Kept with the gate; without personal data. */
@@ -13,6 +14,10 @@ export const BudgetGateDetail = Schema.Struct({
   openItems: Schema.Finite
 })
 export type BudgetGateDetail = typeof BudgetGateDetail.Type
+
+/** A gate's detail as its file has it; null where another version wrote something else. */
+export const readBudgetGate = (detail: unknown): BudgetGateDetail | null => Option.getOrNull(decodeDetail(detail))
+const decodeDetail = Schema.decodeUnknownOption(BudgetGateDetail)
 
 /** Open items cost about what finished ones did; their last calls need room for their bounds. */
 const margin = 1.1

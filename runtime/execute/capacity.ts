@@ -29,16 +29,6 @@ export const workersNeeded = (items: number, plan: Plan, throughput: Throughput)
     ? null
     : Math.max(1, Math.ceil((items / (plan.schedule.withinMs / 1_000) / (throughput.itemsPerMinute / 60)) * headroom))
 
-/** What a run is expected to cost: embedded models are free, and other engines have no price yet. */
-export const estimateUsd = (plan: Plan): number | null =>
-  plan.steps.every(
-    (step) =>
-      step.kind !== "infer" ||
-      [...step.models, ...step.overrides.flatMap(({ model }) => model ?? [])].every(({ engine }) => engine === "local")
-  )
-    ? 0
-    : null
-
 /** What a run starts with. */
 export const workersOf = (needed: number | null): number => Math.min(workersMax, Math.max(needed ?? workersDefault, workersDefault))
 

@@ -2,9 +2,12 @@
 import type { Plan } from "../../dsl/index.ts"
 import type { StagedGroup } from "../store/ledger.ts"
 import { lightestFirst } from "../store/lightest-first.ts"
-import { estimateUsd, throughputOf, workersNeeded, layoutWorkers, workersOf, type Throughput } from "./capacity.ts"
+import type { MeasuredUsage } from "../store/measured-usage.ts"
+import { throughputOf, workersNeeded, layoutWorkers, workersOf, type Throughput } from "./capacity.ts"
 import type { Graph } from "./graph.ts"
 import { layOut } from "./layout.ts"
+import { priceEstimate, type PriceEstimate } from "./price-estimate.ts"
+import type { PromptSizes } from "./prompt-sizes.ts"
 import type { Sample, SampledItem } from "./sample.ts"
 
 /** How well a count is known; `at least` where nothing tells how much more there is. */
@@ -37,16 +40,27 @@ export interface Estimate {
   readonly checkpointsPerItem: number
   /** With a fifth to spare. Answers aren't in it: their size is the models' to choose. */
   readonly diskBytes: number | null
-  /** Null where a model has a price that nothing here knows. */
+  /** The likely price; null where it isn't known. */
   readonly priceUsd: number | null
+  readonly price: PriceEstimate
 }
 
-export interface EstimateOptions {
+/** What a price rests on. */
+export interface PriceInputs {
   readonly plan: Plan
   readonly graph: Graph
   readonly sample: Sample | null
   /** One worker's items per minute in the job's last run; null without one. */
   readonly measuredPerMinute: number | null
+  /** Of the sampled items; null where the input wasn't read. */
+  readonly prompts: PromptSizes | null
+  /** What the job's last run used; null without one. */
+  readonly measuredUsage: MeasuredUsage | null
+  /** Whose prices count. */
+  readonly at: Date
+}
+
+export interface EstimateOptions extends PriceInputs {
   /** The state folder's: partitions of a random hash come out as they will. */
   readonly hashKey: (key: string) => Buffer
 }
@@ -55,21 +69,37 @@ const checkpointBytes = 200
 const spareDisk = 1.2
 
 export const estimate = (options: EstimateOptions): Estimate => {
-  const { plan, graph, sample, measuredPerMinute } = options
-  const models = graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : []))
-  const throughput = throughputOf(models, measuredPerMinute)
-  const input = sample === null ? null : inputOf(sample)
-  const minimum = input === null ? null : workersNeeded(input.items, plan, throughput)
+  const { plan, sample } = options
+  const { input, throughput, workers } = capacityOf(options)
   const checkpointsPerItem = checkpointsOf(plan)
+  const price = estimatePrice(options, null)
   return {
     input,
     partitions: sample === null || sample.items.length === 0 ? null : partitionsOf(options, sample, throughput),
     throughput,
-    workers: { minimum, start: workersOf(minimum) },
+    workers,
     checkpointsPerItem,
     diskBytes: input === null ? null : diskOf(input, checkpointsPerItem),
-    priceUsd: estimateUsd(plan)
+    priceUsd: price.likelyUsd,
+    price
   }
+}
+
+/** The price alone; `itemLimit` is that of a trial, null for all items. */
+export const estimatePrice = (options: PriceInputs, itemLimit: number | null): PriceEstimate => {
+  const { plan, graph, prompts, measuredUsage, at } = options
+  const { input, throughput, workers } = capacityOf(options)
+  const items = input === null ? null : Math.min(input.items, itemLimit ?? input.items)
+  const realtimeMs = ((items ?? 0) / (throughput.itemsPerMinute * workers.start)) * 60_000
+  return priceEstimate({ graph, items, prompts, measured: measuredUsage, withinMs: plan.schedule?.withinMs ?? null, realtimeMs, at })
+}
+
+const capacityOf = ({ plan, graph, sample, measuredPerMinute }: PriceInputs) => {
+  const models = graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : []))
+  const throughput = throughputOf(models, measuredPerMinute)
+  const input = sample === null ? null : inputOf(sample)
+  const minimum = input === null ? null : workersNeeded(input.items, plan, throughput)
+  return { input, throughput, workers: { minimum, start: workersOf(minimum) } }
 }
 
 /** All rows for each row read. */

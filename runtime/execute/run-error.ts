@@ -67,6 +67,20 @@ export class EngineMissing extends Schema.TaggedError<EngineMissing>()("EngineMi
   }
 }
 
+/** A run with a budget can't hold it without knowing what its calls cost (case 37). */
+export class PriceUnknown extends Schema.TaggedError<PriceUnknown>()("PriceUnknown", {
+  job: Schema.String,
+  models: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const [first = "my-model"] = this.models
+    return (
+      `Job "${this.job}" asks ${this.models.join(", ")}, and no price is known of ${this.models.length === 1 ? "it" : "them"}: its budget could not be held. Nothing was run or written. ` +
+      `Give what you pay for a million tokens where the model is declared: "${first}" with price: { inputUsd: 0.25, outputUsd: 2 }; a server of your own may cost 0.`
+    )
+  }
+}
+
 /** An answer of an earlier session doesn't fit the schema that its step has now: the next steps can't be given it. */
 export class AnswerUnfit extends Schema.TaggedError<AnswerUnfit>()("AnswerUnfit", {
   step: Schema.String,

@@ -37,8 +37,9 @@ export class Alarm {
     this.#isMoved = false
     if (this.#at === null) return this.#moved
     const waitMs = this.#at - this.#time.now()
-    const slept = waitMs <= 0 ? Effect.void : Effect.raceFirst(Effect.sleep(Math.max(sleepMsMin, Math.ceil(waitMs))), this.#moved)
-    return Effect.andThen(slept, this.#ringIfDue)
+    if (waitMs <= 0) return this.#ringIfDue
+    const duration = Math.max(sleepMsMin, Math.ceil(waitMs))
+    return Effect.andThen(Effect.timeoutOrElse(this.#moved, { duration, orElse: () => Effect.void }), this.#ringIfDue)
   })
 
   readonly #ringIfDue = Effect.sync(() => {

@@ -76,8 +76,8 @@ const groupsOf = (reader: Reader, { model, timeoutMs }: Pick<Download, "model" |
 }
 
 const readPiece = (reader: Reader, model: Model, timeoutMs: number) =>
-  Effect.tryPromise({ try: () => reader.read(), catch: (cause) => cause }).pipe(
-    Effect.catch((cause) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))),
+  Effect.tryPromise(() => reader.read()).pipe(
+    Effect.catch(({ cause }) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))),
     Effect.timeoutOrElse({
       duration: timeoutMs,
       orElse: () =>

@@ -6,7 +6,7 @@ import type { RunReport } from "./run-report.ts"
 import { facts } from "./tables.ts"
 import { count, dollars, none, percent, plural } from "./text.ts"
 import type { Clock } from "./text.ts"
-import { isAlarming, isComplete, rejectedRows } from "./verdict.ts"
+import { envelopeOf, isAlarming, isComplete, rejectedRows } from "./verdict.ts"
 
 /** VAL-1 spelled out: two equations with their numbers, and whether they hold. */
 export const completenessOf = (report: RunReport): Html => {
@@ -39,7 +39,11 @@ export const completenessOf = (report: RunReport): Html => {
 }
 
 /** What was allowed, expected and spent. */
-export const moneyOf = ({ money: { budgetUsd, estimateUsd, spentUsd }, manifest }: RunReport): Html => {
+export const moneyOf = (report: RunReport): Html => {
+  const { estimateUsd, spentUsd } = report.money
+  const { manifest } = report
+  const budgetUsd = envelopeOf(report)
+  const addedUsd = budgetUsd - report.money.budgetUsd
   const share = (value: number) => (budgetUsd > 0 ? Math.min(100, (100 * value) / budgetUsd) : 0)
   return html`<section class="card">
     <h2>Money</h2>
@@ -59,7 +63,12 @@ export const moneyOf = ({ money: { budgetUsd, estimateUsd, spentUsd }, manifest 
           >${budgetUsd > 0 ? html` <span class="soft">${percent(spentUsd, budgetUsd)} of the budget</span>` : null}`
       ],
       ["Estimate", estimateUsd === null ? "unknown" : dollars(estimateUsd)],
-      ["Budget", dollars(budgetUsd)],
+      [
+        "Budget",
+        addedUsd === 0
+          ? dollars(budgetUsd)
+          : html`${dollars(budgetUsd)} <span class="soft">${dollars(addedUsd)} of it added at a gate</span>`
+      ],
       ["Per item", manifest === 0 ? none : dollars(spentUsd / manifest)]
     ])}
   </section>`

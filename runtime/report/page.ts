@@ -1,5 +1,6 @@
 /** The completion report as a page. Loads ECharts and a Markdown parser (0.15 s): import it only when a report is to be written. */
 import { completenessOf, identityOf, moneyOf } from "./accounts.ts"
+import { costsOf } from "./costs.ts"
 import { outcomesOf } from "./disposition.ts"
 import { plotsOf } from "./figures.ts"
 import { html } from "./markup.ts"
@@ -46,7 +47,7 @@ export const renderPage = (report: RunReport, { timeZone = "UTC" }: PageOptions 
           ${headerOf(report, verdict, clock)} ${outcomeOf(report)} ${isAlarming(report) ? completenessOf(report) : null} ${wordsOf(report)}
           ${plotsOf(report, clock)} ${valuesOf(report)}
           <div class="thirds">${isAlarming(report) ? null : completenessOf(report)}${moneyOf(report)}${identityOf(report, clock)}</div>
-          ${tablesOf(report)}
+          ${costsOf(report)} ${tablesOf(report)}
         </main>
         <footer>Times are ${timeZone}. The same as data: <code>runtime report ${report.run} --json</code></footer>
       </body>

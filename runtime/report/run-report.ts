@@ -1,5 +1,7 @@
 /** Everything that the completion report says, as data: `runtime report --json` prints it, the page draws it. */
 
+import type { CostReport } from "./cost-report.ts"
+
 /** Items of the manifest by what became of them. */
 export interface Dispositions {
   readonly delivered: number
@@ -43,6 +45,15 @@ export interface PartitionReport {
   readonly weight: number
   /** From first lease to done; null while not done. */
   readonly seconds: number | null
+}
+
+export interface GateReport {
+  /** `<run>.<number>` */
+  readonly gate: string
+  readonly kind: string
+  readonly decision: "approved" | "rejected" | null
+  /** What was added to the budget there. */
+  readonly addUsd: number | null
 }
 
 export interface RunReport {
@@ -90,6 +101,12 @@ export interface RunReport {
   /** Answers by confidence in 20 bins of 0.05, per checkpointed step that declares one; `none` counts answers without. */
   readonly confidence: ReadonlyArray<{ readonly step: string; readonly bins: ReadonlyArray<number>; readonly none: number }>
   readonly money: { readonly budgetUsd: number; readonly estimateUsd: number | null; readonly spentUsd: number }
+  /** Calls sent, answers reused instead, tokens read from providers' caches, and what batch tier, caches and reuse took off the full price. */
+  readonly usage: { readonly calls: number; readonly reused: number; readonly cacheReadTokens: number; readonly savedUsd: number }
+  /** Of paid calls, by model. */
+  readonly costs: CostReport
+  /** Where the run waited, or waits, for a person; `decision` is null while it does. */
+  readonly gates: ReadonlyArray<GateReport>
   readonly summaries: ReadonlyArray<{ readonly step: string; readonly values: unknown }>
   /** The job's own reports: plain text or Markdown. */
   readonly reports: ReadonlyArray<{ readonly step: string; readonly text: string }>

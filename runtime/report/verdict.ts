@@ -54,8 +54,7 @@ const headline = (report: RunReport): string => {
 
 const details = (report: RunReport, clock: Clock): ReadonlyArray<string> => {
   const rejected = rejectedRows(report)
-  const { budgetUsd, spentUsd } = report.money
-  const spent = `${dollars(spentUsd)} spent of ${dollars(budgetUsd)}`
+  const spent = `${dollars(report.money.spentUsd)} spent of ${dollars(envelopeOf(report))}`
   return [
     report.endedAt === null
       ? `Started ${clock.moment(report.startedAt)}, at work for ${duration(report.seconds)}; ${spent}.`
@@ -75,6 +74,7 @@ const completeness = (report: RunReport): string => {
 const statuses: Readonly<Record<string, string>> = {
   preparing: "Preparing",
   running: "Running",
+  waiting: "Waiting at a gate",
   interrupted: "Interrupted",
   cancelled: "Cancelled",
   failed: "Failed",
@@ -95,7 +95,8 @@ export const nextSteps = (report: RunReport): ReadonlyArray<NextStep> => {
   const gap = report.completeness.gaps[0]
   return [
     ...(status === "running" || status === "preparing" ? [{ command: `runtime status ${run}`, use: "is it still at work?" }] : []),
-    ...(status === "done"
+    ...(status === "waiting" ? gateSteps(report) : []),
+    ...(status === "done" || status === "waiting"
       ? []
       : [{ command: `runtime resume ${run}`, use: "goes on from the checkpoints; nothing finished is paid twice" }]),
     ...(status === "done" && gap !== undefined
@@ -108,6 +109,20 @@ export const nextSteps = (report: RunReport): ReadonlyArray<NextStep> => {
       : [])
   ]
 }
+
+/** The budget, and what people added to it. */
+export const envelopeOf = ({ money, gates }: RunReport): number =>
+  gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), money.budgetUsd)
+
+const gateSteps = ({ gates }: RunReport): ReadonlyArray<NextStep> =>
+  gates.flatMap(({ gate, decision }) =>
+    decision === null
+      ? [
+          { command: "runtime gates", use: "what it waits for, and how to let it go on" },
+          { command: `runtime reject ${gate}`, use: "closes it without the rest, which is held back" }
+        ]
+      : []
+  )
 
 // Within double quotes of a shell, within single quotes of SQL.
 const literal = (value: string): string => `'${value.replaceAll("'", "''").replace(/[\\$"`]/g, "\\$&")}'`

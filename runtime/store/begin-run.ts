@@ -112,10 +112,15 @@ export const readBefore = async (db: Db, plan: Plan) => {
     .selectFrom("state.manifest")
     .select(({ fn }) => fn.countAll<number>().as("manifest"))
     .executeTakeFirstOrThrow()
+  return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), costs: await readCosts(db) }
+}
+
+/** What durable attempts came to. */
+export const readCosts = async (db: Db): Promise<Costs> => {
   const { rows } = await sql<Costs>`select coalesce(sum(cost_usd), 0) as "spentUsd", count(*) filter (tier <> 'reused') as calls,
     count(*) filter (tier = 'reused') as reused, coalesce(sum(cache_read_tokens), 0)::bigint as "cacheReadTokens",
     coalesce(sum(saved_usd), 0) as "savedUsd" from state.attempts`.execute(db)
-  return { manifest, dispositions: await countDispositions(db, terminalSteps(plan).length), costs: rows[0] ?? noCosts }
+  return rows[0] ?? noCosts
 }
 
 export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRecord>> => {

@@ -36,10 +36,11 @@ export const inspectRuns = Effect.fn("Doctor.runs")(function* (folder: StateFold
           .slice(0, 3)
           .map(({ name }) => name)
           .join(", ")}${resumable.length > 3 ? " …" : ""}`
+  const waiting = ofStatus("waiting").length === 0 ? "" : "; `runtime gates` says what waits for you"
   return {
     held: new Set(ofStatus("held").map(({ name }) => name)),
     findings: [
-      ok("runs", names.length === 0 ? "none yet" : `${names.length}: ${summary}${resume}`),
+      ok("runs", names.length === 0 ? "none yet" : `${names.length}: ${summary}${resume}${waiting}`),
       ...seen.flatMap(({ name, state }) => findingsOf(name, folder.run(name), state))
     ]
   } satisfies InspectedRuns

@@ -79,7 +79,7 @@ export const settleMoney = async (db: Db, session: number, drawnUsd: number): Pr
 
 const gateColumns = ["gate", "kind", "detail", "opened_at as openedAt", "decision", "add_usd as addUsd"] as const
 
-const readGates = (db: Db): Promise<ReadonlyArray<GateRecord>> =>
+export const readGates = (db: Db): Promise<ReadonlyArray<GateRecord>> =>
   db.selectFrom("state.gates").select(gateColumns).orderBy("opened_at").orderBy("gate").execute()
 
 const findOrOpenGate = async (db: Db, kind: GateKind, detail: string, openedAt: Date): Promise<GateRecord> => {

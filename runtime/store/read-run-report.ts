@@ -2,7 +2,10 @@
 import { sql, type Kysely } from "kysely"
 
 import type { Plan } from "../../dsl/index.ts"
+import { readCosts } from "./begin-run.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
+import { readGates } from "./money-ledger.ts"
+import { readCostReport } from "./read-cost-report.ts"
 import { readCompleteness } from "./read-ledger.ts"
 
 type Db = Kysely<LedgerTables>
@@ -14,6 +17,7 @@ export const readRunReport = async (db: Db, plan: Plan) => {
   const run = await db.selectFrom("state.run").selectAll().executeTakeFirstOrThrow()
   const completeness = await readCompleteness(db, plan)
   const { sessions, codeVersions, seconds } = await readSessions(db)
+  const { spentUsd, ...usage } = await readCosts(db)
   return {
     run: run.run,
     job: run.job,
@@ -41,7 +45,10 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     ...(await readPartitionReport(db)),
     ...(await readThroughput(db)),
     confidence: await readConfidence(db),
-    money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd: run.spent_usd },
+    money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd },
+    usage,
+    costs: await readCostReport(db, plan),
+    gates: (await readGates(db)).map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
     summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(
       ({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })
     ),

@@ -9,6 +9,7 @@ import { sql } from "kysely"
 import { openDuck, type Duck } from "./duck.ts"
 import { readHolder, type Holder } from "./holder.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
+import { readGates } from "./money-ledger.ts"
 import type { RunFolder } from "./state-folder.ts"
 import type { RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
@@ -47,6 +48,8 @@ export interface RunNow {
   readonly perSecond: number | null
   readonly remainingSeconds: number | null
   readonly trouble: string | null
+  /** The gate that waits for a person. */
+  readonly gate: string | null
   /** The process that works on it. */
   readonly holder: Holder | null
 }
@@ -79,7 +82,7 @@ const readLive = (folder: RunFolder, run: string): RunNow => {
     remainingSeconds: null,
     trouble: null
   }
-  return { run, status: "running", holder, ...(seen ?? unknown) }
+  return { run, status: "running", gate: null, holder, ...(seen ?? unknown) }
 }
 
 const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
@@ -90,9 +93,10 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
       const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: folder.state }], memoryMb: 100 })
       return yield* duck.use("reading the run's status", async (db) => {
         const { rows: tables } = await sql<{
-          found: number
-        }>`select count(*) as found from duckdb_tables() where database_name = 'state' and table_name = 'run'`.execute(db)
-        const row = (tables[0]?.found ?? 0) > 0 ? await db.selectFrom("state.run").selectAll().executeTakeFirst() : undefined
+          name: string
+        }>`select table_name as name from duckdb_tables() where database_name = 'state'`.execute(db)
+        const has = (table: string): boolean => tables.some(({ name }) => name === table)
+        const row = has("run") ? await db.selectFrom("state.run").selectAll().executeTakeFirst() : undefined
         if (row === undefined) return null
         const { rows } = await sql<{ manifest: number }>`select count(*) as manifest from state.manifest`.execute(db)
         const ended = await sql<{ worst: string; items: number }>`select worst, count(*) as items from (
@@ -112,6 +116,9 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
           perSecond: null,
           remainingSeconds: null,
           trouble: null,
+          // Files of older versions have none.
+          gate:
+            has("gates") && row.status !== "done" ? ((await readGates(db)).find(({ decision }) => decision === null)?.gate ?? null) : null,
           holder: null
         }
       })

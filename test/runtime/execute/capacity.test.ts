@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 
 import { cron, compile, infer, job, jsonl, local, partition, usd, user } from "../../../dsl/index.ts"
-import { estimateUsd, throughputOf, workersNeeded, workersOf } from "../../../runtime/execute/capacity.ts"
+import { throughputOf, workersNeeded, workersOf } from "../../../runtime/execute/capacity.ts"
 import * as Schema from "effect/Schema"
 
 const Item = Schema.Struct({ id: Schema.String })
@@ -45,9 +45,5 @@ describe("minimum workers", () => {
     })
     expect(throughputOf([declared], 99)).toEqual({ itemsPerMinute: 99, source: "measured" })
     expect(throughputOf([local("c", () => ({}))], null).source).toBe("assumed")
-  })
-
-  it("embedded models cost nothing", () => {
-    expect(estimateUsd(planWith(null))).toBe(0)
   })
 })

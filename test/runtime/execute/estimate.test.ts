@@ -74,6 +74,9 @@ const estimated = (sample: Sample | null, wanted: Wanted = {}, measuredPerMinute
     graph: makeGraph(declared),
     sample,
     measuredPerMinute,
+    prompts: null,
+    measuredUsage: null,
+    at: new Date("2026-11-25T00:00:00Z"),
     hashKey: (key) => createHash("sha256").update(key).digest()
   })
 }

@@ -74,6 +74,17 @@ describe("opening", () => {
     })
   )
 
+  it.effect("[EXE-7] an outage that is over isn't counted again", () =>
+    Effect.gen(function* () {
+      const breaker = yield* open()
+      const probe = yield* Effect.forkScoped(breaker.pass)
+      yield* TestClock.adjust("5 seconds")
+      breaker.record(yield* Fiber.join(probe), "ok")
+      yield* play(breaker, [...times(10, "ok"), "outage"])
+      expect(breaker.isOpen).toBe(false)
+    })
+  )
+
   it.effect(
     "[EXE-7] what was sent before it opened says nothing once it's open, and its failure costs no retry, even when all is over",
     () =>
@@ -193,17 +204,24 @@ describe("probing", () => {
   )
 
   // Red when this was landed: see the closing note of the issue.
-  it.effect.skip("[EXE-7] a fiber that is interrupted between its turn and its next step gives the turn back", () =>
+  it.effect("[EXE-7] a fiber that is interrupted between its turn and its next step gives the turn back, wherever it is", () =>
     Effect.gen(function* () {
-      const breaker = yield* open()
-      yield* TestClock.adjust("5 seconds")
-      // It yields at every second step, so that its turn comes before it can take it.
-      const probe = yield* Effect.forkChild(Effect.provideService(breaker.pass, References.MaxOpsBeforeYield, 2))
-      for (let steps = 0; steps < 100 && breaker.state === "open"; steps++) yield* Effect.yieldNow
-      expect(breaker.state).toBe("probing")
-      expect(probe.pollUnsafe()).toBeUndefined()
-      yield* Fiber.interrupt(probe)
-      expect(breaker.state).toBe("open")
+      for (let late = 0; late < 30; late++) {
+        const breaker = yield* open()
+        yield* TestClock.adjust("5 seconds")
+        const use = Effect.acquireUseRelease(
+          breaker.pass,
+          () => Effect.never,
+          (turn) => Effect.sync(() => breaker.record(turn, "interrupted"))
+        )
+        // It yields at every other step, so that its turn comes before it can take it.
+        const probe = yield* Effect.forkChild(Effect.provideService(use, References.MaxOpsBeforeYield, 3))
+        for (let steps = 0; steps < 1_000 && breaker.state === "open"; steps++) yield* Effect.yieldNow
+        for (let steps = 0; steps < late; steps++) yield* Effect.yieldNow
+        expect(breaker.state).toBe("probing")
+        yield* Fiber.interrupt(probe)
+        expect(breaker.state).toBe("open")
+      }
     })
   )
 

@@ -71,6 +71,28 @@ export const sampleReport: RunReport = {
     { step: "triage/haiku", bins: [0, 0, 0, 0, 4, 6, 0, 11, 24, 31, 62, 75, 88, 0, 104, 131, 166, 214, 240, 100], none: 12 }
   ],
   money: { budgetUsd: 40, estimateUsd: 1.62, spentUsd: 1.3082 },
+  usage: { calls: 7_420, reused: 31, cacheReadTokens: 88_000, savedUsd: 0.42 },
+  costs: {
+    models: [
+      {
+        step: "triage/haiku",
+        model: "claude-haiku-4-5",
+        calls: 1_377,
+        failed: 45,
+        reused: 31,
+        inputTokens: 1_204_882,
+        cacheReadTokens: 88_000,
+        cacheWriteTokens: 4_100,
+        outputTokens: 20_655,
+        reasoningTokens: 0,
+        costUsd: 1.3082
+      }
+    ],
+    failedUsd: 0.0441,
+    unpricedCalls: 0,
+    savedUsd: { batch: 0.31, caching: 0.08, reuse: 0.03 }
+  },
+  gates: [],
   summaries: [
     {
       step: "mix",
@@ -124,6 +146,9 @@ export const emptyReport: RunReport = {
   throughput: [],
   confidence: [{ step: "triage/bayes", bins: Array.from({ length: 20 }, () => 0), none: 0 }],
   money: { budgetUsd: 40, estimateUsd: 0, spentUsd: 0 },
+  usage: { calls: 0, reused: 0, cacheReadTokens: 0, savedUsd: 0 },
+  costs: { models: [], failedUsd: 0, unpricedCalls: 0, savedUsd: { batch: 0, caching: 0, reuse: 0 } },
+  gates: [],
   summaries: [{ step: "mix", values: { total: 0, accuracy: null, byTopic: {} } }],
   reports: [{ step: "morning", text: "0 mails, 0 of them spam." }]
 }

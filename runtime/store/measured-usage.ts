@@ -1,0 +1,51 @@
+/** What a job's last finished run used, a model: the next estimate rests on it. A small file, so that `plan` needn't open a database. */
+import { mkdirSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import { replaceFile } from "./state-folder.ts"
+import { storeError, type StoreError } from "./store-error.ts"
+
+const MeasuredUsage = Schema.Struct({
+  /** Of the run's manifest. */
+  items: Schema.Finite,
+  steps: Schema.Array(
+    Schema.Struct({
+      step: Schema.String,
+      model: Schema.String,
+      /** Requests that were sent, or answered from an equal one. */
+      asked: Schema.Finite,
+      /** Requests that were sent: what the tokens are of. */
+      calls: Schema.Finite,
+      inputTokens: Schema.Finite,
+      outputTokens: Schema.Finite
+    })
+  )
+})
+export type MeasuredUsage = typeof MeasuredUsage.Type
+
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(MeasuredUsage))
+
+const fileOf = (root: string, job: string): string => path.join(root, "usage", `${job}.json`)
+
+/** Null where no run has measured it. `root` is the state folder, which need not exist. */
+export const readMeasuredUsage = (root: string, job: string): Effect.Effect<MeasuredUsage | null> =>
+  Effect.sync(() => {
+    try {
+      return decode(readFileSync(fileOf(root, job), "utf8"))
+    } catch {
+      // Derived: a file that can't be read is measured again by the next run.
+      return null
+    }
+  })
+
+export const writeMeasuredUsage = (root: string, job: string, usage: MeasuredUsage): Effect.Effect<void, StoreError> =>
+  Effect.andThen(
+    Effect.try({
+      try: () => void mkdirSync(path.join(root, "usage"), { recursive: true }),
+      catch: (cause) => storeError(fileOf(root, job), cause)
+    }),
+    replaceFile(fileOf(root, job), JSON.stringify(usage))
+  )
