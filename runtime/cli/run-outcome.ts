@@ -11,7 +11,7 @@ import { publishEnd } from "../execute/tell-end.ts"
 import { readReport, writeReport } from "../execute/write-report.ts"
 import type { RunReport } from "../report/run-report.ts"
 import { envelopeOf } from "../report/verdict.ts"
-import { recordRun, type RunIndexRow } from "../store/control.ts"
+import { forgetRun, recordRun, type RunIndexRow } from "../store/control.ts"
 import type { RunStart } from "../store/ledger.ts"
 import { readRunStatus } from "../store/read-run-status.ts"
 import type { StateFolder } from "../store/state-folder.ts"
@@ -99,7 +99,8 @@ const noteStop = (
   Effect.gen(function* () {
     const { folder, start } = options
     const now = yield* readRunStatus(folder.run(start.run), start.run)
-    if (now === null || now.status === "running") return
+    if (now === null) return yield* forgetRun(folder, start.run)
+    if (now.status === "running") return
     yield* recordRun(folder, {
       ...row,
       ...now.dispositions,

@@ -72,6 +72,12 @@ export const recordRun = (folder: StateFolder, row: RunIndexRow): Effect.Effect<
     )
   )
 
+/** For a run that was refused before anything of it was written. */
+export const forgetRun = (folder: StateFolder, run: string): Effect.Effect<void, StoreError> =>
+  withControl(folder, "forgetRun", (duck) =>
+    duck.use("forgetting a run that never began", (db) => db.deleteFrom("control.runs").where("run", "=", run).execute())
+  )
+
 /** All runs, newest first, at most `limit`. */
 export const listRuns = (folder: StateFolder, limit: number): Effect.Effect<ReadonlyArray<RunIndexRow>, StoreError> =>
   withControl(folder, "listRuns", (duck) =>

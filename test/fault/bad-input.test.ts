@@ -327,11 +327,12 @@ describe("a job that can't be run here", { timeout: 60_000 }, () => {
 const items = jsonl("rows.jsonl", { schema: Item, key: (item) => item.id })
 const lengths = infer(partition(items), { model: ${model}, prompt, output: Length, maxTokens: 10 })`
 
-  it("because its model needs an engine that isn't built: names the model, and `plan` still works", async () => {
+  it("[SEC-1] because a key is missing: names account, model and what to type, writes no run, and `plan` still works", async () => {
     const job = jobOf(jobText({ steps: steps('openai("gpt-5-mini", { account: "desk" })'), names: "items, lengths" }), {
       "rows.jsonl": good("a")
     })
-    expectRefused(await job.run(), 1, /gpt-5-mini/, /runtime plan/)
+    expectRefused(await job.run(), 1, /Nothing was run or paid for/, /gpt-5-mini/, /export DESK_API_KEY=/)
+    expect((await job.type("runs", "--json")).stdout.trim()).toBe("[]")
     expect((await job.type("plan", "job.ts", "--json")).code).toBe(0)
   })
 
