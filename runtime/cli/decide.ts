@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 
 import { formatUsd } from "./format.ts"
 import { Misuse } from "./misuse.ts"
-import { envFlag } from "./money-flags.ts"
+import { sameEnvFlag } from "./money-flags.ts"
 import { verb } from "./verb.ts"
 
 const gateArgument = Argument.String("gate").pipe(Argument.withDescription("the gate's name, as `runtime gates` lists it"))
@@ -24,7 +24,7 @@ export const approve = verb(
     gate: gateArgument,
     addUsd: Flag.Finite("add-usd").pipe(Flag.withDescription("US dollars on top of the budget"), Flag.withMetavar("USD"), Flag.optional),
     note: noteFlag,
-    env: envFlag
+    env: sameEnvFlag
   },
   Effect.fnUntraced(function* ({ gate, addUsd, note, env, state, json }) {
     const usd = Option.getOrNull(addUsd)
@@ -39,7 +39,7 @@ export const reject = verb(
     description: "Close a run that waits at a gate without the rest: its open items are held back, and no further call is made.",
     examples: [["runtime reject mail-triage-20261125-013000-7f3k.1 --note 'too dear'", "what is done stays"]]
   },
-  { gate: gateArgument, note: noteFlag, env: envFlag },
+  { gate: gateArgument, note: noteFlag, env: sameEnvFlag },
   ({ gate, note, env, state, json }) =>
     decide({ gate, decision: "rejected", addUsd: null, note: Option.getOrNull(note), env: Option.getOrNull(env), state, json })
 )

@@ -3,8 +3,8 @@
 /** 6,046 */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US")
 
-/** $0.00, $12.34; below a cent with four digits. */
-export const formatUsd = (usd: number): string => `$${usd !== 0 && Math.abs(usd) < 0.01 ? usd.toFixed(4) : usd.toFixed(2)}`
+/** As the report has it: $0.00, $12.34; below ten cents with two digits that count. */
+export { dollars as formatUsd } from "../report/text.ts"
 
 /** 4 s, 3 min 20 s, 2 h 05 min */
 export const formatSeconds = (seconds: number): string => {

@@ -48,7 +48,7 @@ const openText = ({ gate, kind, openedAt }: ListedGate, detail: BudgetGateDetail
   const { envelopeUsd, spentUsd, neededUsd, items, openItems } = detail
   return [
     `${gate} waits ${since}: ${formatUsd(spentUsd)} of ${formatUsd(envelopeUsd)} are spent, the next call may cost ${formatUsd(neededUsd)}; ${formatCount(openItems)} of ${formatCount(items)} items are open.`,
-    `  go on:             runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
+    `  go on:              runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
     `  close without them: runtime reject ${gate}`
   ].join("\n")
 }

@@ -12,6 +12,13 @@ export const envFlag = Flag.String("env").pipe(
   Flag.optional
 )
 
+/** `--env NAME` of a verb that goes on with a run. */
+export const sameEnvFlag = Flag.String("env").pipe(
+  Flag.withDescription("take accounts from accounts.NAME.json and keys from .env.NAME (default: those the run began with)"),
+  Flag.withMetavar("NAME"),
+  Flag.optional
+)
+
 /** `--budget USD` */
 export const budgetFlag = Flag.Finite("budget").pipe(
   Flag.withDescription("US dollars this run may spend at most (default: the job's budget)"),

@@ -1,5 +1,6 @@
 /** A plan's DAG for people: an indented list, and a Mermaid flowchart. */
 import type { Plan, PlannedStep } from "../../dsl/index.ts"
+import { formatCount } from "./format.ts"
 
 /** One line a step, below the step it reads; below the last of them where it reads several. */
 export const stepList = (plan: Plan): string => {
@@ -81,7 +82,7 @@ const verdicts = { deadLetter: "dead letter", review: "review", flag: "flag", re
 const inferText = ({ models, overrides, maxTokens }: Extract<PlannedStep, { kind: "infer" }>): string =>
   [
     models.map(({ name, engine }) => `${name} (${engine === "local" ? "embedded" : engine})`).join(", then "),
-    ...(maxTokens === null ? [] : [`at most ${maxTokens} tokens`]),
+    ...(maxTokens === null ? [] : [`at most ${formatCount(maxTokens)} tokens`]),
     ...(overrides.length === 0 ? [] : [`another model or prompt for ${overrides.map(({ label }) => label).join(", ")}`])
   ].join("; ")
 

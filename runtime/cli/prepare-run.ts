@@ -55,7 +55,8 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     codeVersion,
     folder,
     params,
-    env: request.env,
+    purpose: "work",
+    accounts: { env: request.env, folder: process.cwd() },
     date: logical.date,
     measuredPerMinute,
     start: {

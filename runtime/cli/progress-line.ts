@@ -58,9 +58,13 @@ const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSec
   const pace = perSecond === null ? "" : ` · ${formatCount(perSecond)}/s`
   const left = remainingSeconds === null ? "" : ` · ${formatSeconds(remainingSeconds)} left`
   const ended = Object.entries(dispositions).flatMap(([disposition, items]) =>
-    items > 0
-      ? [`${formatCount(items)} ${disposition === "dead" ? "dead letters" : disposition === "review" ? "in review" : disposition}`]
-      : []
+    items > 0 ? [`${formatCount(items)} ${wordsOf(disposition, items)}`] : []
   )
   return `${run}: ${formatCount(committed)} of ${formatCount(manifest)}${pace}${left}${ended.length > 0 ? ` · ${ended.join(", ")}` : ""}`
+}
+
+const wordsOf = (disposition: string, items: number): string => {
+  if (disposition === "dead") return items === 1 ? "dead letter" : "dead letters"
+  if (disposition === "held") return "held back"
+  return disposition === "review" ? "in review" : disposition
 }

@@ -3,9 +3,8 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 
-import { envFlag } from "./money-flags.ts"
+import { sameEnvFlag } from "./money-flags.ts"
 import { verb } from "./verb.ts"
 
 export const resume = verb(
@@ -21,7 +20,7 @@ export const resume = verb(
       Flag.withDescription("go on although the job compiles to another plan than it began with"),
       Flag.withDefault(false)
     ),
-    env: envFlag
+    env: sameEnvFlag
   },
   ({ run, acceptPlan, env, state, json }) =>
     resumeRun({ run, acceptPlan, env: Option.getOrNull(env), state, json, command: `runtime resume ${run}` })
@@ -30,6 +29,7 @@ export const resume = verb(
 export interface ResumeRequest {
   readonly run: string
   readonly acceptPlan: boolean
+  /** Null for the one that the run began with. */
   readonly env: string | null
   readonly state: string
   readonly json: boolean
@@ -44,7 +44,8 @@ export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, e
   const { isEndUntold } = yield* Effect.promise(() => import("../execute/tell-end.ts"))
   const { endToOutcome, runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-  const { logicalTimeOf } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
+  const { decodeRunParams } = yield* Effect.promise(() => import("./run-params.ts"))
+  const { accountsFor } = yield* Effect.promise(() => import("./run-accounts.ts"))
   const { readThroughput } = yield* Effect.promise(() => import("../store/throughput.ts"))
   const folder = yield* openStateFolder(state)
   const found = yield* findRun(folder, run)
@@ -52,11 +53,7 @@ export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, e
   const { job, codeVersion } = yield* loadJob(found.start.jobModule)
   const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
   if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)
-  const schema = job.options.params
-  const params =
-    schema === undefined ? {} : yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(start.params)
-  const logical = logicalTimeOf(plan.schedule, null, start.logicalTime)
-  const date = "problem" in logical ? start.logicalTime.toISOString().slice(0, 10) : logical.date
+  const { params, date } = yield* decodeRunParams(job, plan, start)
   const measuredPerMinute = yield* readThroughput(folder.root, plan.job)
   return yield* runToOutcome(
     {
@@ -68,7 +65,8 @@ export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, e
       params,
       date,
       measuredPerMinute,
-      env,
+      purpose: "work",
+      accounts: yield* accountsFor(folder.run(run), env),
       command
     },
     json

@@ -122,7 +122,8 @@ const perWorkerMinute = (partitions: ReadonlyArray<{ readonly items: number; rea
   return total === 0 ? null : (timed.reduce((sum, { items }) => sum + items, 0) / total) * 60
 }
 
-const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date): RunIndexRow => ({
+/** A line of the index before anything is known of how the run ends. */
+export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date): RunIndexRow => ({
   run: start.run,
   job: start.job,
   job_module: start.jobModule,

@@ -73,7 +73,7 @@ const tryJob = Effect.fn("Cli.try")(function* (request: TryRequest) {
   const { date, interval } = yield* logicalTimeFor(plan, request.date)
   const params = yield* decodeParams(job, request.params)
   const services = yield* buildServices(job)
-  const { provider } = yield* openEngines(modelsOf(graph), services, request.env)
+  const { provider } = yield* openEngines(modelsOf(graph), services, { env: request.env, folder: process.cwd() })
   const found = yield* findItem(graph, { date, interval, params }, services, request.item)
   if (found.kind === "missing") return yield* missing(request, found)
   const tried = yield* tryItem({ graph, services, provider, codeVersion, item: found.item })

@@ -1,13 +1,14 @@
 /** Asks one model about one item, until it has a decoded answer or its tries are used up. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 
 import { dataOf, render, user, type Message, type Model, type ModelMessage } from "../../dsl/index.ts"
 import type { Reply } from "../provider/provider.ts"
 import type { ProviderError } from "../provider/provider-error.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
-import type { Variant } from "../store/ledger.ts"
+import { cutOffOutcomes, type Variant } from "../store/ledger.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { callEventually, CallbackFailed } from "./callback.ts"
 import type { Called, Caller } from "./caller.ts"
@@ -17,7 +18,7 @@ import { requestDigest, type PromptVersions } from "./prompt-version.ts"
 
 /** Retries of a call that failed or answered something else than asked (RTY-1). */
 const retriesDefault = 3
-/** A cut-off answer is asked for again with twice the tokens, and at most with this many times those the author gave. */
+/** A cut-off answer is asked for again with twice the tokens, and at most with this many times those the author gave (case 26). */
 const roomMax = 4
 const spacingMs = 1_000
 const spacingMaxMs = 30_000
@@ -47,6 +48,8 @@ export interface Question {
   readonly attempt: number
   /** The call that tries are counted from: 1, or the one that a rule asked for. */
   readonly countsFrom: number
+  /** How many durable calls met their bound of tokens. */
+  readonly cutOff: number
   /** What a provider batch has, or had, of the item at this step. */
   readonly batched: PriorBatch | undefined
   /** Told to the model after a rule refused its last answer. */
@@ -61,6 +64,8 @@ export interface Asked {
   readonly attempt: number
   readonly variant: Variant
   readonly confidence: number | null
+  /** Of the request whose equals may share the answer; null after a try that isn't the item's own first. */
+  readonly digest: string | null
 }
 
 /** The item got no answer: why, for its dead letter. */
@@ -69,11 +74,10 @@ export interface Unanswered {
   readonly attempts: number
 }
 
-/** No answer in this pass. */
+/** No answer in this pass: to the item's first try, or to a later one. */
 export interface Parked {
-  readonly parked: true
+  readonly parked: "first" | "later"
 }
-const isParked: Parked = { parked: true }
 
 /** One object per combination, so that a commit finds its number without comparing texts. */
 export class VariantCache {
@@ -99,17 +103,35 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
   const prepared = prepare(environment, question, prompted.success, override?.promptSource ?? question.node.promptSource)
   const model = override?.model ?? question.model
   const { retriesMax = retriesDefault, maxTokens = null } = question.node.definition
-  let room = 1
-  for (let attempt = question.attempt; ; attempt++) {
-    const call = { ...prepared, model, attempt, maxTokens: maxTokens === null ? null : maxTokens * room }
-    const answered = yield* askOnce(environment, question, call, trace)
-    if ("output" in answered || "parked" in answered) return answered
-    if (!answered.isRetryable || attempt - question.countsFrom >= retriesMax)
-      return { code: answered.code, attempts: attempt } satisfies Unanswered
-    if (answered.needsRoom) room = Math.min(room * 2, roomMax)
-    if (answered.isOutage) yield* Effect.sleep(yield* spacing(attempt - question.countsFrom))
-  }
+  const digestWith = (tokens: number | null): string =>
+    requestDigest(prepared.messages, `${environment.versions.ofModel(model)} ${question.node.parameters} ${tokens}`)
+  const plain = digestWith(maxTokens)
+  const first = question.attempt === 1 && question.feedback === null ? plain : null
+  let room = Math.min(2 ** question.cutOff, roomMax)
+  const tries = Effect.gen(function* () {
+    for (let attempt = question.attempt; ; attempt++) {
+      const tokens = maxTokens === null ? null : maxTokens * room
+      const call = { ...prepared, model, attempt, maxTokens: tokens, digest: tokens === maxTokens ? plain : digestWith(tokens), first }
+      const answered = yield* askOnce(environment, question, call, trace)
+      if ("output" in answered || "parked" in answered) return answered
+      // Asked again with the same room it would be cut off again.
+      const isInVain = answered.needsRoom && (maxTokens === null || room === roomMax)
+      if (!answered.isRetryable || isInVain || attempt - question.countsFrom >= retriesMax)
+        return { code: answered.code, attempts: attempt } satisfies Unanswered
+      if (answered.needsRoom) room *= 2
+      if (answered.isOutage) yield* Effect.sleep(yield* spacing(attempt - question.countsFrom))
+    }
+  })
+  // An equal request that waits for this one's answer learns that there is none, whatever ended it.
+  return yield* first === null ? tries : Effect.onExit(tries, (exit) => Effect.sync(() => tellUnanswered(environment, first, exit)))
 })
+
+const tellUnanswered = ({ caller }: AskEnvironment, digest: string, exit: Exit.Exit<Asked | Unanswered | Parked, StoreError>): void => {
+  const isAnswered = Exit.isSuccess(exit) && "output" in exit.value
+  // One that waits for its batch will be judged then.
+  const isWaiting = Exit.isSuccess(exit) && "parked" in exit.value && exit.value.parked === "first"
+  if (!isAnswered && !isWaiting) caller.judged(digest, null)
+}
 
 /** Full jitter over an exponential: 1, 2, 4 … seconds at most, and never above half a minute. */
 const spacing = (tries: number): Effect.Effect<number> =>
@@ -136,6 +158,9 @@ interface Call extends Prepared {
   readonly model: Model
   readonly attempt: number
   readonly maxTokens: number | null
+  readonly digest: string
+  /** The digest of the item's first try, which equal requests go by; null in a session that goes on behind it. */
+  readonly first: string | null
 }
 
 const askOnce = (
@@ -144,10 +169,9 @@ const askOnce = (
   call: Call,
   trace: ItemTrace
 ): Effect.Effect<Asked | Refused | Parked, StoreError> => {
-  const { model, messages, attempt, maxTokens } = call
+  const { model, messages, attempt, maxTokens, digest } = call
   const { node, step, batched, feedback } = question
   const { output, temperature = null } = node.definition
-  const digest = requestDigest(messages, `${environment.versions.ofModel(model)} ${node.parameters} ${maxTokens}`)
   const startedAt = environment.now()
   const place = {
     seq: question.seq,
@@ -158,14 +182,16 @@ const askOnce = (
     batched: batched?.attempt === attempt ? batched : undefined
   }
   return Effect.map(environment.caller.call({ model, messages, attempt, output, maxTokens, temperature }, place), (called) =>
-    called.kind === "parked" ? isParked : judgeReply(environment, question, { ...call, startedAt, digest }, called, trace)
+    called.kind === "parked"
+      ? { parked: attempt === 1 ? "first" : "later" }
+      : judgeReply(environment, question, { ...call, startedAt }, called, trace)
   )
 }
 
 const judgeReply = (
   environment: AskEnvironment,
   { node, step }: Question,
-  { model, attempt, startedAt, promptVersion, shape, digest }: Call & { readonly startedAt: number; readonly digest: string },
+  { model, attempt, startedAt, promptVersion, shape, digest, first }: Call & { readonly startedAt: number },
   { result: called, tier, savedUsd, isStored }: Extract<Called, { readonly kind: "called" }>,
   trace: ItemTrace
 ): Asked | Refused => {
@@ -179,7 +205,6 @@ const judgeReply = (
     shape
   })
   const judged = called._tag === "Success" ? decode(node, isStored ? null : model, called.success) : refused(called.failure)
-  if (attempt === 1) environment.caller.judged(digest, called._tag === "Success" && !("code" in judged) ? called.success : null)
   const { usage } = paid
   trace.attempt({
     variant,
@@ -205,7 +230,8 @@ const judgeReply = (
   const reply = called._tag === "Success" ? called.success : null
   if (reply?.repaired === true) trace.flag(step, "repaired")
   trace.answer({ step, attempt, variant, output: judged.json, raw: reply?.raw ?? null })
-  return { ...judged, attempt, variant }
+  if (first !== null && reply !== null) environment.caller.judged(first, reply)
+  return { ...judged, attempt, variant, digest: first }
 }
 
 interface Refused {
@@ -225,7 +251,7 @@ const refused = (error: ProviderError): Refused => ({
   raw: error.raw,
   isRetryable: error.consequence === "retry" || error.consequence === "wait",
   isOutage: error.isOutage || error.consequence === "wait",
-  needsRoom: error.reason === "truncated" || error.reason === "empty-after-reasoning"
+  needsRoom: cutOffOutcomes.includes(error.reason)
 })
 
 const misfit = { isOutage: false, needsRoom: false }

@@ -43,6 +43,8 @@ export interface BatchFlowOptions {
   readonly now: () => number
   /** Epoch ms at which a batch of the model is given up so that the rest can be asked in real time; null: never. */
   readonly cancelAt: (model: Model) => number | null
+  /** Why it is given up then, as the end of a sentence about the batch. */
+  readonly whyCancelled: string
 }
 
 type Failure = StoreError | BatchRefused
@@ -107,21 +109,6 @@ export class BatchFlow {
         : Effect.succeed(events.filter((event) => "kind" in event))
     }
   )
-
-  /** What is running, and billable, at providers now. */
-  get running(): ReadonlyArray<{
-    readonly batch: number
-    readonly providerBatch: string
-    readonly reservedUsd: number
-    readonly engine: string
-  }> {
-    return [...this.#live.values()].map(({ providerBatch, record: { batch, reservedUsd, engine } }) => ({
-      batch,
-      providerBatch,
-      reservedUsd,
-      engine
-    }))
-  }
 
   /** Asks providers to stop what is running; what was done by then is billed, and its results are taken by a resume. */
   readonly cancelAll: Effect.Effect<void> = Effect.suspend(() =>
@@ -219,6 +206,7 @@ export class BatchFlow {
       const found = yield* this.#find(carried)
       if (found === "halted") return "halted"
       if (found !== null) return yield* this.#created(carried, found)
+      yield* this.#tellTrouble(error, unclear)
       if (++unclear >= triesMax) return yield* this.#refused(record, error)
       yield* pause(unclear, pollFirstMs, pollMaxMs)
       // What was uploaded is gone, so that a creation which arrives late can't make a batch beside the next one.
@@ -299,11 +287,7 @@ export class BatchFlow {
         this.#live.set(record.batch, { providerBatch, engine, record })
         const cancelAt = this.#options.cancelAt(model)
         if (!isCancelled && cancelAt !== null && this.#options.now() >= cancelAt) {
-          isCancelled = true
-          yield* Effect.logInfo(
-            `Batch ${providerBatch} of run ${this.#options.run} would miss the deadline: it is cancelled, and the rest is asked in real time.`
-          )
-          yield* Effect.ignore(engine.cancel(providerBatch))
+          isCancelled = yield* this.#cancel(engine, providerBatch)
         }
         yield* pause(
           looks,
@@ -313,6 +297,16 @@ export class BatchFlow {
       }
     }
   )
+
+  /** False where the provider didn't take it: it is asked again with the next look. */
+  readonly #cancel = Effect.fnUntraced({ self: this }, function* (engine: BatchEngine, providerBatch: string) {
+    const { run, whyCancelled } = this.#options
+    const asked = yield* Effect.result(engine.cancel(providerBatch))
+    yield* Result.isSuccess(asked)
+      ? Effect.logInfo(`Batch ${providerBatch} of run ${run} ${whyCancelled}.`)
+      : Effect.logWarning(`Batch ${providerBatch} of run ${run} can't be cancelled: ${asked.failure.message}. It is tried again.`)
+    return Result.isSuccess(asked)
+  })
 
   readonly #ingest = Effect.fnUntraced({ self: this }, function* ({ record, engine }: Carried, state: BatchState): Effect.fn.Return<
     void | "halted",
@@ -371,9 +365,22 @@ export class BatchFlow {
         }
         if (error.consequence === "dead" || tries >= triesMax)
           return Effect.fail(new BatchRefused({ run, model: error.model, account: error.account, detail: error.message }))
-        return Effect.andThen(pause(tries, pollFirstMs, pollMaxMs), attempt(tries + 1))
+        return this.#tellTrouble(error, tries).pipe(
+          Effect.andThen(pause(tries, pollFirstMs, pollMaxMs)),
+          Effect.andThen(attempt(tries + 1))
+        )
       })
     return attempt(0)
+  }
+
+  /** The pauses grow, and so do the distances between these lines. */
+  #tellTrouble(error: ProviderError, tries: number): Effect.Effect<void> {
+    if (!error.isOutage) return Effect.void
+    const { run } = this.#options
+    return Effect.logWarning(
+      `Run ${run} can't get its batches through: ${error.message}. It tries again (${tries + 1} of ${triesMax}), then it stops. ` +
+        `If the address is wrong: Ctrl-C, mend the account's base URL, then \`runtime resume ${run}\`.`
+    )
   }
 }
 

@@ -28,7 +28,7 @@ export type Called =
       readonly kind: "called"
       readonly result: Result.Result<Reply, ProviderError>
       readonly tier: CallTier
-      /** What tier, cache or reuse took off the full price; null where no price is known. */
+      /** What tier, cache or reuse took off the full price: below 0 where writing to a cache cost more. Null where no price is known. */
       readonly savedUsd: number | null
       /** Whether the answer is as the step's schema stores it, not in the engine's dialect. */
       readonly isStored: boolean
@@ -41,7 +41,10 @@ export type Called =
 
 export interface Caller {
   readonly call: (request: CallRequest, place: CallPlace) => Effect.Effect<Called, StoreError>
-  /** Told what a step made of an answer to a first try: null where it didn't fit the schema. */
+  /**
+   * Told what became of a first try and those after it: the answer that fits the schema, or null where there is none, or where a rule
+   * refused it. Until then equal requests wait.
+   */
   readonly judged: (digest: string, reply: Reply | null) => void
   /** Whether no further call will be answered in this pass: the rest of the items need not be looked at. */
   readonly isHalted: () => boolean

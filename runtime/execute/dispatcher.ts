@@ -1,14 +1,17 @@
 /** Who works on which partition: the seam behind which a fleet may stand. Everything above it is the same on one machine and many. */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
 import type { PartitionRecord } from "../store/ledger.ts"
+import { untilEmpty } from "./until-empty.ts"
 
 /** A partition in a worker's hands. */
 export interface Lease {
@@ -27,8 +30,14 @@ export class Dispatcher extends Context.Service<
   {
     /** Offers a run's unfinished partitions, in order. */
     readonly submit: (run: string, partitions: ReadonlyArray<PartitionRecord>) => Effect.Effect<void>
-    /** Runs `workers` workers until every submitted partition is finished or cancelled; the first failure stops them all. */
-    readonly work: <E, R>(workers: number, handler: (lease: Lease) => Effect.Effect<void, E, R>) => Effect.Effect<void, E, R>
+    /**
+     * Runs `workers` workers until every submitted partition is finished or cancelled; the first failure stops them all. A worker takes its
+     * next partition when the handler is done with the last one, or says by `goOn` that only stragglers of it are left.
+     */
+    readonly work: <E, R>(
+      workers: number,
+      handler: (lease: Lease, goOn: Effect.Effect<void>) => Effect.Effect<void, E, R>
+    ) => Effect.Effect<void, E, R>
     /** Takes back a run's partitions that no worker holds. */
     readonly cancel: (run: string) => Effect.Effect<void>
     readonly events: (run: string) => Stream.Stream<DispatchEvent>
@@ -54,19 +63,30 @@ export class Dispatcher extends Context.Service<
               partitions.map((partition) => ({ run, partition }))
             )
           ),
-        work: (workers, handler) => {
+        work: <E, R>(workers: number, handler: (lease: Lease, goOn: Effect.Effect<void>) => Effect.Effect<void, E, R>) => {
+          const lease = (number: number, run: string, partition: PartitionRecord, goOn: Effect.Effect<void>) =>
+            Effect.gen(function* () {
+              yield* tell(run, { kind: "leased", partition: partition.partition, worker: number })
+              yield* handler({ run, partition, worker: number }, goOn)
+              yield* tell(run, { kind: "finished", partition: partition.partition, worker: number })
+            })
           const worker = (number: number) =>
             Effect.gen(function* () {
-              for (;;) {
-                const taken = yield* Effect.exit(Queue.take(queue))
-                if (Exit.isFailure(taken)) return
-                const { run, partition } = taken.value
-                if (cancelled.has(run)) continue
-                yield* tell(run, { kind: "leased", partition: partition.partition, worker: number })
-                yield* handler({ run, partition, worker: number })
-                yield* tell(run, { kind: "finished", partition: partition.partition, worker: number })
-              }
-            })
+              const leases = yield* FiberSet.make<void, E>()
+              const takeAll = Effect.gen(function* () {
+                for (;;) {
+                  const taken = yield* Effect.exit(Queue.take(queue))
+                  if (Exit.isFailure(taken)) return
+                  const { run, partition } = taken.value
+                  if (cancelled.has(run)) continue
+                  const isFree = Deferred.makeUnsafe<void>()
+                  const goOn = Effect.asVoid(Deferred.succeed(isFree, undefined))
+                  yield* FiberSet.run(leases, Effect.ensuring(lease(number, run, partition, goOn), goOn))
+                  yield* Deferred.await(isFree)
+                }
+              })
+              yield* untilEmpty(leases, takeAll)
+            }).pipe(Effect.scoped)
           return Effect.andThen(
             Queue.end(queue),
             Effect.forEach(

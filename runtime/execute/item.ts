@@ -2,7 +2,15 @@
 import * as Effect from "effect/Effect"
 
 import type { Answer } from "../../dsl/index.ts"
-import { worst, type LedgerShape, type PriorAnswer, type PriorCheckpoint, type StopRecord, type Variant } from "../store/ledger.ts"
+import {
+  worst,
+  type LedgerShape,
+  type PriorAnswer,
+  type PriorCheckpoint,
+  type PriorTries,
+  type StopRecord,
+  type Variant
+} from "../store/ledger.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
@@ -21,8 +29,8 @@ export interface WorkItem extends ItemPlace {
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
   /** Answers that a rule refused in an earlier session, by step: paid for, so the rules see them again and the calls go on counting. */
   readonly refused?: ReadonlyMap<string, PriorAnswer>
-  /** The number of the last durable call, by step. */
-  readonly tried?: ReadonlyMap<string, number>
+  /** Durable calls, by step. */
+  readonly tried?: ReadonlyMap<string, PriorTries>
   /** What provider batches have, or had, of the item, by step. */
   readonly batched?: ReadonlyMap<string, PriorBatch>
 }
@@ -37,6 +45,8 @@ type Outcome =
       readonly answerStep: string
       readonly variant: Variant | null
       readonly modelIndex: number
+      /** Of the request that equal ones share the answer of; null where none does. */
+      readonly digest: string | null
     }
   | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
   /** No answer in this pass: what comes after it waits too. */
@@ -163,7 +173,8 @@ class ItemRun {
       json: prior.output,
       answerStep: prior.answerStep ?? node.name,
       variant,
-      modelIndex
+      modelIndex,
+      digest: null
     })
   }
 
@@ -210,7 +221,7 @@ class ItemRun {
         if (!this.#trace.isEmpty) yield* this.#settle(false)
         const before = again === undefined ? this.#item.refused?.get(step) : undefined
         const { seq, partition, label, tried, batched } = this.#item
-        const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, tried?.get(step) ?? 0) + 1
+        const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, tried?.get(step)?.last ?? 0) + 1
         const question = {
           node,
           step,
@@ -222,6 +233,7 @@ class ItemRun {
           attempt,
           feedback: again?.feedback ?? null,
           countsFrom: again?.attempt ?? 1,
+          cutOff: tried?.get(step)?.cutOff ?? 0,
           batched: batched?.get(step)
         }
         const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
@@ -235,7 +247,15 @@ class ItemRun {
           model: asked.variant.model,
           attempt: asked.attempt
         }
-        const outcome: Answered = { kind: "answer", answer, json: asked.json, answerStep: step, variant: asked.variant, modelIndex: index }
+        const outcome: Answered = {
+          kind: "answer",
+          answer,
+          json: asked.json,
+          answerStep: step,
+          variant: asked.variant,
+          modelIndex: index,
+          digest: asked.digest
+        }
         if (node.models.length === 1) return this.#pass(node, "answered", outcome)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
         if (accepted === null)
@@ -253,7 +273,7 @@ class ItemRun {
     const { attempt, output: json, variant } = prior
     const output = decoded(node, json)
     if ("misfit" in output) return null
-    return { output: output.value, json, attempt, variant: this.#environment.variants.of(variant), confidence: null }
+    return { output: output.value, json, attempt, variant: this.#environment.variants.of(variant), confidence: null, digest: null }
   }
 
   #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {
@@ -273,6 +293,8 @@ class ItemRun {
       if (judged.kind === "passed") return this.#pass(node, "passed", input)
       const { rule, message } = judged
       const { attempt } = input.answer
+      // What a rule refused is given to no equal request (EXE-9).
+      if (input.digest !== null) this.#environment.caller.judged(input.digest, null)
       if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null) {
         this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
         return "again" as const
@@ -328,7 +350,7 @@ class ItemRun {
     })
     const answer = { key: this.#item.key, item: this.#item.item, output, model, attempt: 1 }
     if (!this.#item.checkpoints.has(node.name)) this.#trace.answer({ step: node.name, attempt: 1, variant, output: json, raw: null })
-    return this.#pass(node, "passed", { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0 })
+    return this.#pass(node, "passed", { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null })
   }
 }
 

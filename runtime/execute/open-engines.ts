@@ -10,7 +10,7 @@ import { Provider } from "../provider/provider.ts"
 export const openEngines = Effect.fn("Run.openEngines")(function* (
   models: ReadonlyArray<Model>,
   services: Context.Context<never>,
-  env: string | null
+  place: { readonly env: string | null; readonly folder: string }
 ) {
   const local = yield* Effect.provide(Provider, localProvider(services))
   const remote = models.filter(({ engine }) => engine !== "local")
@@ -19,7 +19,7 @@ export const openEngines = Effect.fn("Run.openEngines")(function* (
   const { openHttp } = yield* Effect.promise(() => import("../provider/http.ts"))
   const { remoteProvider } = yield* Effect.promise(() => import("../provider/remote.ts"))
   const { batchEngines } = yield* Effect.promise(() => import("../provider/batch-engines.ts"))
-  const accounts = yield* openAccounts({ models: remote, env, folder: process.cwd() })
+  const accounts = yield* openAccounts({ models: remote, ...place })
   const agent = yield* openHttp
   const provider = yield* remoteProvider({ agent, accounts, local })
   return { provider, remote: { accounts, batches: yield* batchEngines({ agent, accounts }) } }

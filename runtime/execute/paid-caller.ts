@@ -1,11 +1,12 @@
 /** Calls that cost money: within the budget, the account's rate and its breaker, in real time or through a provider's batch. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 
 import type { Model } from "../../dsl/index.ts"
-import type { Breaker } from "../guard/breaker.ts"
+import type { Breaker, Turn } from "../guard/breaker.ts"
 import type { Budget, Reservation } from "../guard/budget.ts"
-import type { RateLimiter } from "../guard/rate.ts"
+import type { Permit, RateLimiter } from "../guard/rate.ts"
 import type { BatchProvider } from "../provider/batch-provider.ts"
 import type { CallRequest, Provider, Reply } from "../provider/provider.ts"
 import { providerError, ProviderError } from "../provider/provider-error.ts"
@@ -13,6 +14,7 @@ import type { Usage } from "../provider/usage.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
 import type { StoreError } from "../store/store-error.ts"
 import type { BatchDesk } from "./batch-desk.ts"
+import type { AccountTrouble } from "./account-trouble.ts"
 import { answered, parked, type Called, type Caller, type CallPlace } from "./caller.ts"
 import type { Halt } from "./halt.ts"
 import type { Reuse } from "./reuse.ts"
@@ -21,7 +23,24 @@ import type { Reuse } from "./reuse.ts"
 export interface Lane {
   readonly rate: RateLimiter
   readonly breaker: Breaker
+  readonly trouble: AccountTrouble
 }
+
+/** `closed`: the rate stays closed beyond the deadline. `again`: nothing was sent, or what was sent is to be sent anew. */
+type Answer = Result.Result<Reply, ProviderError> | "closed" | "again"
+
+/** A call on its way. */
+interface Sent {
+  readonly lane: Lane
+  readonly turn: Turn
+  readonly reservation: Reservation
+  readonly boundUsd: number
+  isSent: boolean
+  isAgain: boolean
+}
+
+/** Provider batches that one call is put into while they end before it was worked on; with a provider's 24 hours for each, three days. */
+const batchesMax = 3
 
 /** Prices of one job's models, resolved before anything is spent. */
 export interface Prices {
@@ -41,6 +60,8 @@ export interface PaidCallerOptions {
   readonly reuse: Reuse
   /** How a model is asked now: `auto` has been decided. */
   readonly tierOf: (model: Model) => "realtime" | "batch"
+  /** Nothing is asked any more: only what provider batches answered is taken. */
+  readonly takesOnly: boolean
   readonly halt: Halt
   readonly now: () => number
   /** Epoch ms by which the run must have ended; null without a deadline. */
@@ -77,12 +98,13 @@ export class PaidCaller implements Caller {
   }
 
   #ask(request: CallRequest, place: CallPlace): Effect.Effect<Called, StoreError> {
-    if (this.isHalted()) return Effect.succeed(parked)
+    if (this.isHalted() || this.#options.takesOnly) return Effect.succeed(parked)
     return this.#options.tierOf(request.model) === "batch" ? this.#options.desk.enqueue(request, place) : this.#realtime(request)
   }
 
   /** What the batch says of this request. Its price was held back when it was put in. */
-  #fromBatch(request: CallRequest, place: CallPlace, { batch, isLive, body, outcome }: PriorBatch): Effect.Effect<Called, StoreError> {
+  #fromBatch(request: CallRequest, place: CallPlace, prior: PriorBatch): Effect.Effect<Called, StoreError> {
+    const { batch, isLive, body, outcome } = prior
     const { batches, desk, prices } = this.#options
     const { model } = request
     const engine = batches.engineOf(model)
@@ -92,7 +114,7 @@ export class PaidCaller implements Caller {
     if (body === null) {
       desk.settle(batch, boundUsd, 0)
       // A batch that was cut short says nothing of the model: the request is made again as if it had never been.
-      if (outcome !== "completed") return this.#ask(request, place)
+      if (outcome !== "completed") return this.#askAgain(request, place, prior)
       return Effect.succeed(
         this.#failed(providerError({ reason: "missing", ...nameOf(model), detail: `batch ${batch} ended as ${outcome}` }))
       )
@@ -101,79 +123,137 @@ export class PaidCaller implements Caller {
       const paid = Result.isSuccess(result) ? result.success : result.failure
       desk.settle(batch, boundUsd, paid.costUsd ?? boundUsd)
       if (Result.isSuccess(result)) return Effect.succeed(answered(result.success, "batch", this.#saved(model, result.success)))
-      if (result.failure.consequence === "wait") return this.#ask(request, place)
+      if (result.failure.consequence === "wait") return this.#askAgain(request, place, prior)
       if (result.failure.consequence === "stop") return this.#stop(result.failure)
       return Effect.succeed({ ...this.#failed(result.failure), tier: "batch" })
     })
   }
 
+  /** What no batch gets to is given up in the end: put in for ever, it would keep the run from ever being done. */
+  #askAgain(request: CallRequest, place: CallPlace, { earlier, outcome }: PriorBatch): Effect.Effect<Called, StoreError> {
+    const batches = earlier + 1
+    const { tierOf } = this.#options
+    if (batches < batchesMax || tierOf(request.model) !== "batch") return this.#ask(request, place)
+    const detail = `${batches} of them; the last one ended as ${outcome}`
+    return Effect.succeed(this.#failed(providerError({ reason: "never-processed", ...nameOf(request.model), detail })))
+  }
+
+  /** The money is held from before the first try until one is paid for, or until it is certain that none will be. */
   #realtime(request: CallRequest): Effect.Effect<Called, StoreError> {
     const { budget, prices, halt } = this.#options
     const boundUsd = prices.boundUsd(request, "realtime")
-    return budget.reserve(boundUsd).pipe(
-      Effect.matchEffect({
-        onFailure: (error): Effect.Effect<Called, StoreError> => {
-          if (error._tag !== "BudgetSpent") return Effect.fail(error)
-          halt.raise({ kind: "budget", neededUsd: boundUsd })
-          return Effect.succeed(parked)
-        },
-        onSuccess: (reservation) => this.#paid(request, reservation, boundUsd)
-      })
+    return Effect.catchIf(
+      Effect.acquireUseRelease(
+        budget.reserve(boundUsd),
+        (reservation) => this.#paid(request, reservation, boundUsd),
+        // What was sent is settled already.
+        (reservation) => Effect.sync(() => budget.release(reservation))
+      ),
+      (error) => error._tag === "BudgetSpent",
+      () => {
+        halt.raise({ kind: "budget", neededUsd: boundUsd })
+        return Effect.succeed(parked)
+      }
     )
   }
 
   /** Sends until something other than "wait" is said: neither a rate limit nor an outage uses up a try. */
   readonly #paid = Effect.fnUntraced({ self: this }, function* (request: CallRequest, reservation: Reservation, boundUsd: number) {
-    const { budget, laneOf, halt, deadline } = this.#options
+    const { laneOf } = this.#options
     const { model } = request
-    const { rate, breaker } = laneOf(model)
-    const tokens = tokensOf(request)
+    const lane = laneOf(model)
     for (;;) {
-      if (halt.reason?.kind === "account" || cannotWait(rate.waitUntil(), deadline)) {
-        budget.release(reservation)
-        return parked
-      }
-      const turn = yield* Effect.onInterrupt(breaker.pass, () => Effect.sync(() => budget.release(reservation)))
-      const permit = yield* Effect.onInterrupt(deadline === null ? rate.acquire(tokens) : rate.acquire(tokens, deadline), () =>
-        Effect.sync(() => {
-          breaker.record(turn, "interrupted")
-          budget.release(reservation)
-        })
-      )
-      if (permit === null) {
-        breaker.record(turn, "interrupted")
-        budget.release(reservation)
-        return parked
-      }
-      // It may have opened while the rate was waited for: without another look all that wait there would go on to call.
-      if (!breaker.isCurrent(turn)) {
-        rate.cancel(permit)
-        continue
-      }
-      const result = yield* Effect.onInterrupt(Effect.result(this.#options.provider.call(request)), () =>
-        Effect.sync(() => {
-          rate.release(permit, { kind: "failed", signals: null, tokensUsed: null })
-          breaker.record(turn, "interrupted")
-          // It may have been answered, and then it is paid for.
-          budget.abandon(reservation)
-        })
-      )
-      if (Result.isSuccess(result)) {
-        const { signals, usage, costUsd } = result.success
-        rate.release(permit, { kind: "ok", signals, tokensUsed: usage.inputTokens + usage.outputTokens })
-        breaker.record(turn, "ok")
-        budget.settle(reservation, costUsd ?? boundUsd)
-        return answered(result.success, "realtime", this.#saved(model, result.success))
-      }
-      const error = result.failure
-      rate.release(permit, { kind: outcomeOf(error), signals: error.signals, tokensUsed: null })
-      breaker.record(turn, error.isOutage ? "outage" : error.consequence === "wait" ? "other" : "ok")
-      if (error.consequence === "wait" || (error.isOutage && breaker.hasOpenedSince(turn) && error.costUsd === 0)) continue
-      const billed = billedAs(error, boundUsd)
-      budget.settle(reservation, billed.costUsd ?? boundUsd)
-      return error.consequence === "stop" ? yield* this.#stop(error) : this.#failed(billed)
+      if (this.#isInVain(lane)) return parked
+      const tried = yield* this.#try(request, lane, reservation, boundUsd)
+      if (tried === "closed") return parked
+      if (tried === "again") continue
+      if (Result.isSuccess(tried)) return answered(tried.success, "realtime", this.#saved(model, tried.success))
+      const error = tried.failure
+      return error.consequence === "stop" ? yield* this.#stop(error) : this.#failed(billedAs(error, boundUsd))
     }
   })
+
+  /** Whether waiting for the account is in vain: it has a fault, or stays closed beyond the deadline; then the item is left, and its place is free. */
+  #isInVain({ rate }: Lane): boolean {
+    const { halt, deadline } = this.#options
+    return halt.reason?.kind === "account" || cannotWait(rate.waitUntil(), deadline)
+  }
+
+  /**
+   * One call, under the breaker's turn and the rate's permit. Whatever ends it, and be it an interruption at any moment, both come back in
+   * finalizers that nothing interrupts, and what was sent is settled there.
+   */
+  #try(request: CallRequest, lane: Lane, reservation: Reservation, boundUsd: number): Effect.Effect<Answer> {
+    const { deadline, provider } = this.#options
+    const { rate, breaker } = lane
+    const tokens = tokensOf(request)
+    return Effect.acquireUseRelease(
+      breaker.pass,
+      (turn) => {
+        const sent: Sent = { lane, turn, reservation, boundUsd, isSent: false, isAgain: false }
+        const call = Effect.suspend(() => {
+          sent.isSent = true
+          return Effect.result(provider.call(request))
+        })
+        const called = Effect.acquireUseRelease(
+          deadline === null ? rate.acquire(tokens) : rate.acquire(tokens, deadline),
+          (permit): Effect.Effect<Answer> => {
+            if (permit === null) return Effect.succeed("closed")
+            // It may have opened while the rate was waited for: without another look all that wait there would go on to call.
+            return breaker.isCurrent(turn) && !this.#isInVain(lane) ? call : Effect.succeed("again")
+          },
+          (permit, exit) => Effect.sync(() => permit !== null && this.#ended(sent, permit, exit))
+        )
+        return Effect.map(called, (answer): Answer => (sent.isAgain ? "again" : answer))
+      },
+      // A turn that was recorded already stays as it was.
+      (turn) => Effect.sync(() => breaker.record(turn, "interrupted"))
+    )
+  }
+
+  /** Gives the permit back, and says what the call told of its account's rate and health. What was sent is settled, unless it's sent again. */
+  #ended(sent: Sent, permit: Permit, exit: Exit.Exit<Answer>): void {
+    const { budget } = this.#options
+    const { lane, turn, reservation, boundUsd } = sent
+    const { rate, breaker, trouble } = lane
+    if (!sent.isSent) return rate.cancel(permit)
+    if (Exit.isFailure(exit) || typeof exit.value === "string") {
+      rate.release(permit, { kind: "failed", signals: null, tokensUsed: null })
+      // It may have been answered, and then it is paid for.
+      return budget.abandon(reservation)
+    }
+    if (Result.isSuccess(exit.value)) {
+      const { signals, usage, costUsd } = exit.value.success
+      trouble.answered()
+      rate.release(permit, { kind: "ok", signals, tokensUsed: usage.inputTokens + usage.outputTokens })
+      breaker.record(turn, "ok")
+      return budget.settle(reservation, costUsd ?? boundUsd)
+    }
+    const error = exit.value.failure
+    // Before the permit is free: whoever waits for it must see that there is nothing to be had.
+    if (error.consequence === "stop") this.#options.halt.raise({ kind: "account", error })
+    rate.release(permit, { kind: outcomeOf(error), signals: error.signals, tokensUsed: null })
+    sent.isAgain = this.#isSentAgain(error, lane, turn)
+    if (!sent.isAgain) budget.settle(reservation, error.costUsd ?? boundUsd)
+  }
+
+  /** Records a failure where it counts. Whether the call is to be made again as if it had not been. */
+  #isSentAgain(error: ProviderError, { breaker, trouble }: Lane, turn: Turn): boolean {
+    if (!error.isOutage) {
+      trouble.answered()
+      breaker.record(turn, error.consequence === "wait" ? "other" : "ok")
+      return error.consequence === "wait"
+    }
+    if (trouble.failed(error)) {
+      this.#options.halt.raise({ kind: "account", error })
+      // Not another pause: who waits there sees at once that the run has stopped.
+      breaker.record(turn, "interrupted")
+      return true
+    }
+    breaker.record(turn, "outage")
+    trouble.tell(error)
+    return error.consequence === "wait" || (breaker.hasOpenedSince(turn) && error.costUsd === 0)
+  }
 
   #stop(error: ProviderError): Effect.Effect<Called> {
     this.#options.halt.raise({ kind: "account", error })
@@ -186,7 +266,7 @@ export class PaidCaller implements Caller {
 
   #saved(model: Model, { usage, costUsd }: Reply): number | null {
     const full = this.#options.prices.fullUsd(model, usage)
-    return full === null || costUsd === null ? null : Math.max(0, full - costUsd)
+    return full === null || costUsd === null ? null : full - costUsd
   }
 }
 

@@ -20,6 +20,7 @@ import { countItems } from "../store/ledger.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { clearSpool } from "../store/spool.ts"
 import type { RunFolder, StateFolder } from "../store/state-folder.ts"
+import { AccountTrouble } from "./account-trouble.ts"
 import { BatchDesk } from "./batch-desk.ts"
 import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
@@ -45,6 +46,8 @@ export interface PaidRunOptions {
   readonly deadline: number | null
   /** Ms that all items would take in real time: what a batch must leave room for. */
   readonly realtimeMs: number
+  /** Batches are cancelled, what they answered by then is taken, and nothing further is asked. */
+  readonly isCancelling: boolean
 }
 
 export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRunOptions) {
@@ -57,8 +60,11 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const ids = new CustomIds(run, [...new Set(steps.map(({ step }) => step))])
   const tierOf = tiersOf(options, now)
   const cancelAt = (model: Model): number | null =>
-    model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options.realtimeMs)
-  const flow = yield* BatchFlow.make({ run, ledger, ids, halt, now, cancelAt })
+    options.isCancelling ? 0 : model.tier !== "auto" || deadline === null ? null : deadline - fallbackMs(options.realtimeMs)
+  const whyCancelled = options.isCancelling
+    ? "is cancelled"
+    : "would miss the deadline: it is cancelled, and the rest is asked in real time"
+  const flow = yield* BatchFlow.make({ run, ledger, ids, halt, now, cancelAt, whyCancelled })
   const bound = (request: CallRequest, tier: "realtime" | "batch"): number =>
     boundUsd(request.model, inputTokensBound(textsOf(request), request.model.engine), request.maxTokens ?? 0, tier, new Date(now())) ?? 0
   const known = yield* ledger.batches.all
@@ -79,12 +85,12 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const remoteSteps = steps.filter(({ model }) => model.engine !== "local").map(({ step }) => step)
   const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
   const reuse = new Reuse(earlier, desk.leave)
-  const laneOf = yield* openLanes(options)
+  const laneOf = yield* openLanes(options, halt)
   const prices = {
     boundUsd: bound,
     fullUsd: (model: Model, usage: Usage) => fullUsd(model, usage, new Date(now()))
   }
-  const caller = new PaidCaller({ ...options, budget, laneOf, prices, desk, reuse, tierOf, halt, now })
+  const caller = new PaidCaller({ ...options, budget, laneOf, prices, desk, reuse, tierOf, halt, now, takesOnly: options.isCancelling })
   yield* goOn(options, known, { desk, flow, budget })
   const parts = { options, halt, budget, desk, flow, reuse }
   const slots = Math.ceil(
@@ -119,36 +125,56 @@ const textsOf = ({ messages, output, model }: CallRequest): ReadonlyArray<string
 ]
 
 /** One rate a model and account, one breaker an account. */
-const openLanes = Effect.fnUntraced(function* ({
-  graph,
-  accounts,
-  run
-}: PaidRunOptions): Effect.fn.Return<(model: Model) => Lane, never, Scope.Scope> {
+const openLanes = Effect.fnUntraced(function* (
+  options: PaidRunOptions,
+  halt: Halt
+): Effect.fn.Return<(model: Model) => Lane, never, Scope.Scope> {
+  const { graph, accounts } = options
   const lanes = new Map<string, Lane>()
-  const breakers = new Map<string, Breaker>()
+  const guards = new Map<string, Pick<Lane, "breaker" | "trouble">>()
   const keyOf = ({ engine, account, name }: Model): string => `${engine} ${account} ${name}`
   for (const model of modelsOf(graph)) {
     if (model.engine === "local" || lanes.has(keyOf(model))) continue
     const account = `${model.engine} ${model.account}`
-    const breaker =
-      breakers.get(account) ??
-      (yield* Breaker.make({
-        onChange: (state) =>
-          Effect.logWarning(
-            state === "open"
-              ? `Run ${run} pauses: account "${model.account}" at ${model.engine} answers with failures. It is probed, and the run goes on by itself.`
-              : `Run ${run}: account "${model.account}" at ${model.engine} is ${state === "closed" ? "answering again" : "being probed"}.`
-          )
-      }))
-    breakers.set(account, breaker)
+    const guard = guards.get(account) ?? (yield* openGuard(options, model, halt))
+    guards.set(account, guard)
     const { requestsPerMinute, tokensPerMinute, concurrencyMax } = accounts.limitsOf(model)
-    lanes.set(keyOf(model), { breaker, rate: yield* RateLimiter.make({ requestsPerMinute, tokensPerMinute, concurrencyMax }) })
+    lanes.set(keyOf(model), { ...guard, rate: yield* RateLimiter.make({ requestsPerMinute, tokensPerMinute, concurrencyMax }) })
   }
   return (model) => {
     const lane = lanes.get(keyOf(model))
     if (lane === undefined) throw new Error(`Model ${model.name} is not one of the job's`)
     return lane
   }
+})
+
+/** An account's breaker, and who tells of its trouble: when it begins, now and then while it lasts, and when it is over. */
+const openGuard = Effect.fnUntraced(function* ({ run, accounts }: PaidRunOptions, model: Model, halt: Halt) {
+  const clock = yield* Clock.Clock
+  const tell = Effect.runForkWith(yield* Effect.context<never>())
+  let isPaused = false
+  const breaker = yield* Breaker.make({
+    onChange: (state) => {
+      // Between "open" and "probing" nothing is new: a change that came too fast to be told may have been either.
+      const isNews = isPaused !== (state !== "closed")
+      isPaused = state !== "closed"
+      if (!isNews || halt.reason?.kind === "account") return Effect.void
+      return Effect.logWarning(
+        isPaused
+          ? `Run ${run} pauses: account "${model.account}" at ${model.engine} answers with failures. It is probed, and the run goes on by itself.`
+          : `Run ${run}: account "${model.account}" at ${model.engine} is answering again.`
+      )
+    }
+  })
+  const trouble: AccountTrouble = new AccountTrouble({
+    run,
+    model,
+    baseUrl: accounts.of(model).baseUrl,
+    now: () => clock.currentTimeMillisUnsafe(),
+    isPaused: () => breaker.isOpen,
+    tell: (text) => void tell(Effect.logWarning(text))
+  })
+  return { breaker, trouble }
 })
 
 const tiersOf =

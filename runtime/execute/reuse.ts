@@ -1,4 +1,7 @@
-/** Equal requests are answered once: the second takes the first one's answer, of this run or of an earlier one (EXE-9). */
+/**
+ * Equal requests are answered once: the second takes the first one's answer, of this run or of an earlier one (EXE-9). What a rule refuses is
+ * handed on no more; where rules take their time, an equal item may have it before they are through, and then they judge it there too.
+ */
 import * as Effect from "effect/Effect"
 
 import type { Reply } from "../provider/provider.ts"
@@ -45,10 +48,13 @@ export class Reuse {
       return Effect.succeed(parked)
     }
     if (this.#asked.has(digest))
-      return Effect.andThen(
-        this.#judged.until(() => !this.#asked.has(digest)),
-        Effect.suspend(() => this.orAsk(place, ask))
-      )
+      return this.#judged
+        .until(() => !this.#asked.has(digest))
+        .pipe(
+          // Whoever asked goes on first: a rule may refuse the answer in the same breath.
+          Effect.andThen(Effect.yieldNow),
+          Effect.andThen(Effect.suspend(() => this.orAsk(place, ask)))
+        )
     if (this.#earlier?.has(digest) === true)
       return Effect.flatMap(this.#earlier.find(digest), (found) =>
         found === null
@@ -76,10 +82,11 @@ export class Reuse {
     )
   }
 
-  /** Says what a step made of an answer: null where it didn't fit. */
+  /** Says what a step made of a request: null where no answer fitted, or a rule refused it. */
   judged(digest: string, reply: Reply | null): void {
     this.#batched.delete(digest)
-    if (reply !== null && !this.#kept.has(digest)) this.#keep(digest, reply)
+    if (reply === null) this.#forget(digest)
+    else if (!this.#kept.has(digest)) this.#keep(digest, reply)
     if (this.#asked.has(digest)) this.#release(digest)
   }
 
@@ -92,11 +99,15 @@ export class Reuse {
     const characters = digest.length + (reply.raw?.length ?? JSON.stringify(reply.output).length)
     this.#kept.set(digest, { reply: { ...reply, signals: null }, characters })
     this.#characters += characters
-    for (const [oldest, { characters: its }] of this.#kept) {
+    for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= keptMax && this.#characters <= keptCharactersMax) return
-      this.#kept.delete(oldest)
-      this.#characters -= its
+      this.#forget(oldest)
     }
+  }
+
+  #forget(digest: string): void {
+    this.#characters -= this.#kept.get(digest)?.characters ?? 0
+    this.#kept.delete(digest)
   }
 
   #release(digest: string): void {

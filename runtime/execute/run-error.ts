@@ -1,6 +1,7 @@
 /** Why a run could not go on: what happened, and what to type next. */
 import * as Schema from "effect/Schema"
 
+import { dollars } from "../report/text.ts"
 import { BudgetGateDetail, suggestedUsd } from "./budget-gate.ts"
 
 export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
@@ -153,5 +154,3 @@ export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate"
     )
   }
 }
-
-const dollars = (usd: number): string => `$${usd !== 0 && usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`

@@ -4,19 +4,23 @@ import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
 import { watchPace } from "../guard/progress.ts"
 import { makeItemReader } from "../source/item-reader.ts"
+import { noteAccountPlace, type AccountPlace } from "../store/account-place.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
+import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
+import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
@@ -46,19 +50,25 @@ export interface RunOptions {
   /** What was typed, for whoever finds the run held. */
   readonly command: string
   readonly onProgress: (progress: Progress) => Effect.Effect<void>
-  /** Which accounts and keys; null for the default ones. */
-  readonly env: string | null
+  /** Whose accounts and keys. */
+  readonly accounts: AccountPlace
+  /** `cancel`: provider batches are cancelled, what they answered by then is taken and judged, and nothing further is asked. */
+  readonly purpose: "work" | "cancel"
 }
 
-/** Runs or resumes. Returns when the run is done; fails, or is interrupted, with everything durable and resumable. */
+/**
+ * Runs or resumes. Returns when the run is done, or cancelled where that is its purpose; fails, or is interrupted, with everything durable
+ * and resumable.
+ */
 export const executeRun = Effect.fn("Run.execute")(
   function* (options: RunOptions) {
     const { job, plan, folder, start } = options
     const runFolder = folder.run(start.run)
     const graph = makeGraph(job)
     const services = yield* buildServices(job)
-    const engines = yield* openEngines(modelsOf(graph), services, options.env)
+    const engines = yield* openEngines(modelsOf(graph), services, options.accounts)
     const ledger = yield* openDuckLedger({ folder: runFolder, plan, hashKey: folder.hashKey })
+    if (engines.remote !== null) yield* noteAccountPlace(runFolder, options.accounts)
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
@@ -92,8 +102,9 @@ interface PassEnvironment {
   readonly options: RunOptions
 }
 
-/** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. */
+/** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. Returns what the run is now. */
 const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
+  const takesOnly = environment.options.purpose === "cancel"
   const { graph, services, engines, ledger, record, phase, options } = environment
   const { plan, start, folder } = options
   const throughput = throughputOf(
@@ -124,8 +135,18 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   if (isHeld) yield* holdRest(ledger, graph)
-  else yield* workThrough({ run: start.run, workers, slots, environment: { ...shared, graph }, source, rounds: paid?.rounds ?? null })
+  else
+    yield* workThrough({
+      run: start.run,
+      workers,
+      slots,
+      environment: { ...shared, graph },
+      source,
+      rounds: paid?.rounds ?? null,
+      takesOnly
+    })
   if (paid !== null && !isHeld) yield* paid.ended
+  if (takesOnly) return "cancelled" satisfies RunStatus
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {
@@ -134,6 +155,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   yield* summarise({ run: start.run, graph, services, source })
   yield* release(ledger, folder, plan, start.run)
+  return "done" satisfies RunStatus
 })
 
 /** What a run with remote models needs beside its workers; null for one without. */
@@ -154,15 +176,16 @@ const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, 
     provider,
     ...remote,
     deadline,
-    realtimeMs
+    realtimeMs,
+    isCancelling: options.purpose === "cancel"
   }))
 })
 
 /** Lets the commit in hand finish, then says how the session ended, and shows it to analysts. */
-const endSession = (options: RunOptions, ledger: DuckLedger, { paid }: Phase, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+const endSession = (options: RunOptions, ledger: DuckLedger, { paid }: Phase, exit: Exit.Exit<RunStatus, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const isCancelled = existsSync(options.folder.run(options.start.run).cancel)
-    if (paid !== null) yield* leaveBatches(options.start.run, paid, isCancelled)
+    const isCancelled = options.purpose === "cancel" || existsSync(options.folder.run(options.start.run).cancel)
+    if (paid !== null) yield* leaveBatches({ run: options.start.run, paid, ledger, isCancelled })
     yield* Effect.timeoutOption(ledger.flush, "10 seconds")
     yield* ledger.close(...statusOf(exit, isCancelled), paid?.budget.snapshot().drawnUsd ?? 0)
     yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
@@ -177,33 +200,36 @@ const endSession = (options: RunOptions, ledger: DuckLedger, { paid }: Phase, ex
     )
   )
 
-/** What runs at providers goes on without us, and is billed (case 15). */
-const leaveBatches = (run: string, { flow }: PaidRun, isCancelled: boolean): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { running } = flow
-    if (running.length === 0) return Effect.void
-    const names = running.map(
-      ({ engine, providerBatch, reservedUsd }) => `${providerBatch} at ${engine} (at most $${reservedUsd.toFixed(2)})`
-    )
-    return isCancelled
-      ? Effect.andThen(
-          Effect.timeoutOption(flow.cancelAll, "10 seconds"),
-          Effect.logWarning(
-            `Cancelled with run ${run}: ${names.join(", ")}. What was done by then is billed; \`runtime resume ${run}\` takes it and goes on.`
-          )
-        )
-      : Effect.logWarning(
-          `Still running, and billed when done: ${names.join(", ")}. \`runtime resume ${run}\` takes the results; \`runtime cancel ${run}\` stops them.`
-        )
-  })
+interface Leaving {
+  readonly run: string
+  readonly paid: PaidRun
+  readonly ledger: DuckLedger
+  readonly isCancelled: boolean
+}
+
+/** What runs at providers goes on without us, and is billed (case 15): said with what to type, and told to stop where the run is cancelled. */
+const leaveBatches = Effect.fnUntraced(function* ({ run, paid, ledger, isCancelled }: Leaving) {
+  const known = yield* Effect.timeoutOption(
+    Effect.orElseSucceed(ledger.batches.all, () => []),
+    "10 seconds"
+  )
+  const open = Option.getOrElse(known, () => []).filter(isAtProvider)
+  if (open.length === 0) return
+  if (isCancelled) yield* Effect.timeoutOption(paid.flow.cancelAll, "10 seconds")
+  yield* Effect.logWarning(
+    isCancelled
+      ? `Told to stop at the provider, and billed for what they do until then: ${batchNames(open)}. \`runtime cancel ${run}\` waits for their end and takes what was answered; \`runtime resume ${run}\` takes it and goes on.`
+      : `Still at the provider, and billed when done: ${batchNames(open)}. \`runtime resume ${run}\` takes the results and goes on; \`runtime cancel ${run}\` stops them and takes what was answered.`
+  )
+})
 
 const messageOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   return error instanceof Error ? error.message : String(error)
 }
 
-const statusOf = (exit: Exit.Exit<unknown, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
-  if (Exit.isSuccess(exit)) return ["done", null]
+const statusOf = (exit: Exit.Exit<RunStatus, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
+  if (Exit.isSuccess(exit)) return [exit.value, null]
   if (Cause.hasInterruptsOnly(exit.cause)) return [isCancelled ? "cancelled" : "interrupted", null]
   const error = Cause.squash(exit.cause)
   if (error instanceof WaitsAtGate) return ["waiting", null]

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
 import type { AggregateDefinition } from "../../dsl/index.ts"
+import { mask, maskJson } from "../provider/redaction.ts"
 import { Ledger, type LedgerShape, type StepRow } from "../store/ledger.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { callEventually } from "./callback.ts"
@@ -26,13 +27,13 @@ export const summarise = Effect.fn("Run.summarise")(function* (options: Summaris
   for (const { name, reads, definition } of graph.aggregates) {
     const value = yield* aggregateValue(ledger, options, name, reads, definition)
     values.set(name, value)
-    yield* ledger.saveSummary(name, value)
+    yield* ledger.saveSummary(name, maskJson(value))
   }
   for (const { name, reads, definition } of graph.reports) {
     const text = yield* callEventually("report", services, () => definition.text(values.get(reads))).pipe(
       Effect.mapError(({ detail }) => new SummaryFailed({ run, step: name, detail }))
     )
-    yield* ledger.saveReport(name, text)
+    yield* ledger.saveReport(name, mask(text))
   }
 })
 

@@ -1,5 +1,6 @@
 /** Workers take partitions, and items go through the job's steps: once for all of them, and again for those that waited for something. */
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Semaphore from "effect/Semaphore"
 
 import type { InputChanged, SourceError } from "../source/source-error.ts"
@@ -10,6 +11,7 @@ import type { StoreError } from "../store/store-error.ts"
 import { Dispatcher, type Lease } from "./dispatcher.ts"
 import { abandonItem, processItem, type ItemEnvironment } from "./item.ts"
 import type { AnswerUnfit, BatchRefused } from "./run-error.ts"
+import { untilEmpty } from "./until-empty.ts"
 
 /** Reads items back from the payload. `fromReference` fails when a referenced file changed since the manifest (PAR-5). */
 export interface ItemSource {
@@ -28,12 +30,14 @@ export interface Rounds {
 export interface WorkOptions {
   readonly run: string
   readonly workers: number
-  /** Items that one worker has in flight. */
+  /** Items that one worker has in flight, the stragglers of partitions before the one it's on among them. */
   readonly slots: number
   readonly environment: Omit<ItemEnvironment, "ledger">
   readonly source: ItemSource
   /** Null where every call answers within its pass. */
   readonly rounds: Rounds | null
+  /** Only what the rounds bring is looked at: no item is begun. */
+  readonly takesOnly: boolean
 }
 
 /** Works on every unfinished partition; returns when all is durable, or when the caller is halted. */
@@ -41,14 +45,14 @@ export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions
   const ledger = yield* Ledger
   const { rounds, environment } = options
   const unfinished = Effect.map(ledger.partitions, (partitions) => partitions.filter(({ isDone }) => !isDone))
-  yield* pass(ledger, options, yield* unfinished, true)
+  if (!options.takesOnly) yield* pass(ledger, options, yield* unfinished, true)
   if (rounds === null) return
   for (let where = yield* rounds.next; where !== null; where = yield* rounds.next) {
     const partitions = yield* unfinished
     yield* pass(ledger, options, where === "all" ? partitions : within(partitions, where), where === "all")
     yield* rounds.passed
   }
-  if (environment.caller.isHalted()) return
+  if (environment.caller.isHalted() || options.takesOnly) return
   yield* Effect.forEach(yield* unfinished, ({ partition }) => ledger.finish(partition), { discard: true })
 })
 
@@ -65,31 +69,55 @@ const pass = Effect.fnUntraced(
   function* (ledger: LedgerShape, options: WorkOptions, partitions: ReadonlyArray<PartitionRecord>, areWhole: boolean) {
     const dispatcher = yield* Dispatcher
     yield* dispatcher.submit(options.run, partitions)
-    yield* dispatcher.work(options.workers, (lease) => workPartition(ledger, options, lease, areWhole))
+    const slotsOf = Array.from({ length: options.workers + 1 }, () => Semaphore.makeUnsafe(options.slots))
+    yield* dispatcher.work(options.workers, (lease, goOn) => {
+      const slots = slotsOf[lease.worker] ?? Semaphore.makeUnsafe(options.slots)
+      return workPartition(ledger, options, { lease, goOn, slots }, areWhole)
+    })
     yield* ledger.flush
   },
   // Its queue ends with the pass.
   Effect.provide(Dispatcher.local, { local: true })
 )
 
-const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, lease: Lease, isWhole: boolean) {
+interface Held {
+  readonly lease: Lease
+  /** The worker may take its next partition: a call that hangs holds its slot, not all that comes after it. */
+  readonly goOn: Effect.Effect<void>
+  readonly slots: Semaphore.Semaphore
+}
+
+const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, held: Held, isWhole: boolean) {
+  const { lease, goOn, slots } = held
   const { partition } = lease.partition
   const { isHalted } = options.environment.caller
   yield* ledger.lease(partition, lease.worker)
   const feed = new ItemFeed(ledger, lease.partition)
   let isAnyParked = false
-  const slot = Effect.gen(function* () {
-    while (!isHalted()) {
-      const item = feed.take() ?? (yield* feed.load)
-      if (item === null) return
-      if ((yield* workItem(ledger, options, lease, item)) === "parked") isAnyParked = true
-    }
+  const next = Effect.suspend(() => {
+    if (isHalted()) return Effect.succeed(null)
+    const item = feed.take()
+    return item === null ? feed.load : Effect.succeed(item)
   })
-  // As many fibers as there are slots, each taking the next item: a fiber an item would cost more than most items.
-  const slots = Math.min(options.slots, lease.partition.lastSeq - lease.partition.firstSeq + 1)
-  yield* Effect.forEach(Array.from({ length: slots }), () => slot, { concurrency: "unbounded", discard: true })
+  // Whoever has a slot takes item after item: a fiber an item would cost more than most items.
+  const fromItem = Effect.fnUntraced(function* (first: PendingItem) {
+    for (let item: PendingItem | null = first; item !== null; item = yield* next)
+      if ((yield* workItem(ledger, options, lease, item)) === "parked") isAnyParked = true
+  })
+  const fibers = yield* FiberSet.make<void, Effect.Error<ReturnType<typeof workItem>>>()
+  const takeAll = Effect.gen(function* () {
+    for (;;) {
+      yield* slots.take(1)
+      const item = yield* next
+      if (item === null) break
+      yield* FiberSet.run(fibers, Effect.ensuring(fromItem(item), slots.release(1)))
+    }
+    yield* slots.release(1)
+    yield* goOn
+  })
+  yield* untilEmpty(fibers, takeAll)
   if (isWhole && !isAnyParked && !isHalted()) yield* ledger.finish(partition)
-})
+}, Effect.scoped)
 
 /** A partition's pending items, a slice at a time. While one slot loads, the others go on with what they have. */
 class ItemFeed {

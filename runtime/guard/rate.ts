@@ -9,6 +9,7 @@ import { Allowance, type Signal } from "./allowance.ts"
 import { Closing, type Refusal } from "./closing.ts"
 import { LearntPace } from "./learnt-pace.ts"
 import { Meter } from "./meter.ts"
+import { RoundTrip } from "./round-trip.ts"
 import { Slots } from "./slots.ts"
 import { SteadyTime } from "./steady-time.ts"
 import { WaitingLine } from "./waiting-line.ts"
@@ -44,7 +45,9 @@ export interface Permit {
   readonly epoch: number
   readonly requestsMark: number
   readonly tokensMark: number
+  readonly sentAt: number
   isHeld: boolean
+  isHanging: boolean
 }
 
 export interface RateSnapshot {
@@ -78,6 +81,9 @@ export class RateLimiter {
   readonly #slots: Slots
   readonly #closing: Closing
   readonly #learnt = new LearntPace()
+  readonly #roundTrip = new RoundTrip()
+  /** Calls in flight that don't hang, the oldest first. */
+  readonly #calls = new Set<Permit>()
   readonly #line = new WaitingLine<Need, Permit | null>((permit) => {
     if (permit !== null) this.cancel(permit)
   })
@@ -128,10 +134,11 @@ export class RateLimiter {
     const now = this.#time.now()
     if (kind === "ok") {
       this.#learnt.answered(now)
+      this.#roundTrip.answered(now - permit.sentAt)
       this.#closing.succeeded(permit.epoch)
       this.#slots.widen()
     }
-    this.#slots.free()
+    this.#free(permit)
     const isRefused = kind === "rate-limited" || kind === "overloaded"
     // What was refused was not worked on.
     const used = tokensUsed ?? (isRefused ? 0 : permit.tokens)
@@ -150,7 +157,7 @@ export class RateLimiter {
   cancel(permit: Permit): void {
     if (!permit.isHeld) return
     permit.isHeld = false
-    this.#slots.free()
+    this.#free(permit)
     this.#requests.putBack(1)
     this.#tokens.putBack(permit.tokens)
     this.#pump()
@@ -179,9 +186,31 @@ export class RateLimiter {
     return Math.min(this.#requests.perMs, this.#learnt.perMs(now))
   }
 
+  /** Counts out the calls that hang: a few that never end would else hold all slots of an account that is otherwise well. Ms until the next does. */
+  #passOverHanging(now: number): number {
+    const { patienceMs } = this.#roundTrip
+    for (const permit of this.#calls) {
+      const inMs = permit.sentAt + patienceMs - now
+      if (inMs > 0) return inMs
+      permit.isHanging = true
+      this.#slots.hang()
+      this.#calls.delete(permit)
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  #free(permit: Permit): void {
+    if (permit.isHanging) this.#slots.unhang()
+    else this.#calls.delete(permit)
+    this.#slots.free()
+  }
+
   /** Ms until so many tokens may be sent; Infinity where only a release can tell. */
   #waitMs(tokens: number, now: number): number {
-    if (!this.#slots.isFree) return Number.POSITIVE_INFINITY
+    if (!this.#slots.isFree) {
+      const hangsInMs = this.#passOverHanging(now)
+      if (!this.#slots.isFree) return hangsInMs
+    }
     if (this.#closing.isClosed(now)) return this.#closing.until - now
     const requestsMs = this.#requests.waitMs(1, this.#learnt.perMs(now), now)
     return requestsMs > 0 ? requestsMs : this.#tokens.waitMs(tokens, Number.POSITIVE_INFINITY, now)
@@ -193,13 +222,17 @@ export class RateLimiter {
     this.#tokens.take(tokens)
     this.#sent.add(now)
     this.#learnt.sent(now)
-    return {
+    const permit = {
       tokens,
       epoch: this.#closing.epoch,
       requestsMark: this.#requests.sent,
       tokensMark: this.#tokens.sent,
-      isHeld: true
+      sentAt: now,
+      isHeld: true,
+      isHanging: false
     }
+    this.#calls.add(permit)
+    return permit
   }
 
   /** Lets through whoever may go. A fiber that is let through runs at once and may get here again: it leaves the rest to the first. */

@@ -13,6 +13,8 @@ export class Slots {
   #threshold: number
   #step = 1
   #inFlight = 0
+  /** Of these: calls that hang. They say nothing of the limit, and only the maximum counts them. */
+  #hanging = 0
   /** The most that were in flight in this round trip, and how many calls are left of it. */
   #peak = 0
   #roundLeft: number
@@ -33,7 +35,7 @@ export class Slots {
   }
 
   get isFree(): boolean {
-    return this.#inFlight < this.limit
+    return this.#inFlight - this.#hanging < this.limit && this.#inFlight < this.#max
   }
 
   take(): void {
@@ -46,6 +48,16 @@ export class Slots {
     if (--this.#roundLeft > 0) return
     this.#roundLeft = this.limit
     this.#peak = this.#inFlight
+  }
+
+  /** A call that is in flight hangs. */
+  hang(): void {
+    this.#hanging++
+  }
+
+  /** One that hung is about to be freed. */
+  unhang(): void {
+    this.#hanging--
   }
 
   /** After a success, before its slot is freed. A limit that isn't used says nothing of a higher one. */

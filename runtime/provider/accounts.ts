@@ -23,8 +23,10 @@ export interface Account {
   readonly baseUrl: string
   /** Null where the server wants none. */
   readonly key: Redacted.Redacted<string> | null
-  /** Of one call; ten minutes, as in the SDKs, unless the account says otherwise. */
+  /** Of one call at most; ten minutes, as in the SDKs, unless the account says otherwise. */
   readonly timeoutMs: number
+  /** Whether the account says it: then it isn't shortened for short answers. */
+  readonly isTimeoutOwn: boolean
 }
 
 export interface AccountLimits {
@@ -155,7 +157,14 @@ const serviceOf = (slots: ReadonlyArray<Slot>, readVariables: () => Result.Resul
       if (Result.isFailure(baseUrl)) continue
       const { account: name, engine } = model
       const timeoutMs = entry?.timeoutMs ?? timeoutMsDefault
-      accountByModel.set(model, { name, engine, baseUrl: baseUrl.success, key: holder.key, timeoutMs })
+      accountByModel.set(model, {
+        name,
+        engine,
+        baseUrl: baseUrl.success,
+        key: holder.key,
+        timeoutMs,
+        isTimeoutOwn: entry?.timeoutMs !== undefined
+      })
     }
   }
   for (const { holder } of slots) place(holder)

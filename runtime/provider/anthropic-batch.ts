@@ -3,12 +3,12 @@ import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Agent } from "undici"
 
 import { createAnthropicBatch } from "./anthropic-create.ts"
 import { anthropicBatchState, anthropicLine, anthropicReply, requestsIn } from "./anthropic-batch-line.ts"
 import type { BatchEngine, BatchIntent, BatchLine, BatchState } from "./batch-provider.ts"
 import { downloadLines } from "./download.ts"
+import type { HttpAgent } from "./http.ts"
 import { listedSince, lookTwice, skewMs, wholeList } from "./look-twice.ts"
 import type { ProviderError } from "./provider-error.ts"
 import { callAnthropic, ignoreGone, named, unlessEnded, type Caller } from "./sdk.ts"
@@ -17,7 +17,7 @@ import { callAnthropic, ignoreGone, named, unlessEnded, type Caller } from "./sd
 const limits = { requestsMax: 100_000, bytesMax: 255_000_000 }
 
 /** The batches of one model's account. */
-export const anthropicBatches = (agent: Agent, caller: Caller): BatchEngine => {
+export const anthropicBatches = (agent: HttpAgent, caller: Caller): BatchEngine => {
   const { model } = caller
   const stateOf = (batch: MessageBatch): Effect.Effect<BatchState, ProviderError> => Effect.map(named(model)(batch), anthropicBatchState)
   const poll = (id: string) =>

@@ -5,14 +5,14 @@ import { Readable } from "node:stream"
 import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { Agent } from "undici"
 
 import { anthropicMessages } from "./anthropic-messages.ts"
-import { send } from "./http.ts"
+import { send, type HttpAgent } from "./http.ts"
 import { refusalOf } from "./http-reason.ts"
 import { providerError, type ProviderError } from "./provider-error.ts"
+import { mask } from "./redaction.ts"
 import { jsonOf } from "./remote.ts"
-import { withFreshKey, type Caller } from "./sdk.ts"
+import { bytesPerMsMin, withFreshKey, type Caller } from "./sdk.ts"
 
 const opening = `{"requests":[`
 const closing = "]}"
@@ -20,7 +20,7 @@ const lineFeed = 10
 const comma = 44
 
 /** Never tries again by itself: after a timeout or a broken connection the batch may be there. */
-export const createAnthropicBatch = (agent: Agent, caller: Caller, file: string): Effect.Effect<MessageBatch, ProviderError> =>
+export const createAnthropicBatch = (agent: HttpAgent, caller: Caller, file: string): Effect.Effect<MessageBatch, ProviderError> =>
   withFreshKey(
     caller,
     Effect.suspend(() => {
@@ -38,16 +38,19 @@ export const createAnthropicBatch = (agent: Agent, caller: Caller, file: string)
           "content-length": String(opening.length + linesBytes + closing.length)
         },
         body: Readable.from(bodyOf(file, linesBytes)),
-        timeoutMs
+        timeoutMs: timeoutMs + Math.ceil(linesBytes / bytesPerMsMin)
       })
       const place = { model: model.name, account: model.account }
       return Effect.matchEffect(sent, {
-        onFailure: ({ reason, detail }) => Effect.fail(providerError({ ...place, reason, detail })),
+        onFailure: ({ reason, detail, wasSent }) =>
+          Effect.fail(
+            providerError(wasSent ? { ...place, reason, detail } : { ...place, reason: "unreachable", detail: `${detail} (${baseUrl})` })
+          ),
         onSuccess: ({ status, body }) =>
           status >= 200 && status < 300
             ? // The provider's own words, in the shape that its SDK declares; whoever reads it looks for the id first.
               Effect.succeed(jsonOf(body) as MessageBatch)
-            : Effect.fail(providerError({ ...place, ...refusalOf(status, jsonOf(body) ?? body), status }))
+            : Effect.fail(providerError({ ...place, ...refusalOf(status, jsonOf(body) ?? mask(body)), status }))
       })
     })
   )

@@ -36,8 +36,8 @@ export const anthropicMessages: Dialect = {
   },
   read: (json) => {
     const reply = fieldsOf(json)
-    if (!Array.isArray(reply["content"])) return noAnswer(json, "the reply has no content")
     const usage = usageOf(reply["usage"])
+    if (!Array.isArray(reply["content"])) return { ...noAnswer(json, "the reply has no content"), usage }
     const paid = { modelVersion: textOf(reply["model"]), usage }
     const text = listOf(reply["content"])
       .map(fieldsOf)

@@ -1,16 +1,16 @@
 /** Which models have a batch tier, and who carries it. */
 import * as Effect from "effect/Effect"
-import type { Agent } from "undici"
 
 import type { Model } from "../../dsl/index.ts"
 import type { Accounts } from "./accounts.ts"
 import { anthropicBatches } from "./anthropic-batch.ts"
 import { BatchProvider, type BatchEngine } from "./batch-provider.ts"
+import type { HttpAgent } from "./http.ts"
 import { openAiBatches } from "./openai-batch.ts"
 
 /** One engine a model. */
 export const batchEngines = (options: {
-  readonly agent: Agent
+  readonly agent: HttpAgent
   readonly accounts: Accounts["Service"]
 }): Effect.Effect<BatchProvider["Service"]> =>
   Effect.sync(() => {

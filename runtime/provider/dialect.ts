@@ -33,7 +33,7 @@ export const countOf = (value: unknown): number => (typeof value === "number" &&
 
 export const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-/** 200 without a completion in the body (case 24). */
+/** 200 without a completion in the body (case 24). Where it says what it used, that is paid for all the same: whoever read it adds it. */
 export const noAnswer = (json: unknown, detail: string): ReadReply => {
   const error = fieldsOf(fieldsOf(json)["error"])
   return {

@@ -9,8 +9,9 @@ import type { BatchLine } from "./batch-provider.ts"
 import { fieldsOf, textOf } from "./dialect.ts"
 import { LineCutter } from "./lines.ts"
 import { providerError, type ProviderError } from "./provider-error.ts"
+import { mask } from "./redaction.ts"
 import { jsonOf } from "./remote.ts"
-import { sdkError } from "./sdk.ts"
+import { bytesPerMsMin, sdkError } from "./sdk.ts"
 
 /** A group is handed on when it has so many lines, or characters. */
 const linesMax = 500
@@ -18,7 +19,7 @@ const charactersMax = 8_000_000
 
 export interface Download {
   readonly model: Model
-  /** Between one piece and the next. */
+  /** Between one piece and the next; and of the whole, with what its bytes take at the slowest pace of a line that counts as working. */
   readonly timeoutMs: number
   /** Asks for the bytes; `signal` closes the socket however far they came. */
   readonly open: (signal: AbortSignal) => Effect.Effect<Response, ProviderError>
@@ -44,11 +45,14 @@ const groupsOf = (reader: Reader, { model, timeoutMs }: Pick<Download, "model" |
   let group: Array<BatchLine> = []
   let characters = 0
   let isOver = false
+  let waitedMs = 0
+  let bytes = 0
   const add = (text: string): boolean => {
     const customId = textOf(fieldsOf(jsonOf(text))["custom_id"])
     // A line that is no JSON names nobody: its request will be found missing.
     if (customId === null) return false
-    group.push({ customId, body: text })
+    // It is stored as it stands until it is judged.
+    group.push({ customId, body: mask(text) })
     characters += text.length
     return true
   }
@@ -63,7 +67,13 @@ const groupsOf = (reader: Reader, { model, timeoutMs }: Pick<Download, "model" |
     for (;;) {
       if (group.length >= linesMax || characters >= charactersMax || (isOver && group.length > 0)) return take()
       if (isOver) return yield* Cause.done()
+      const askedAt = yield* Clock.currentTimeMillis
       const { done, value } = yield* readPiece(reader, model, timeoutMs)
+      // Not what passes between two reads: a store that is slow is no fault of the provider's.
+      waitedMs += (yield* Clock.currentTimeMillis) - askedAt
+      bytes += value?.byteLength ?? 0
+      if (!done && waitedMs > timeoutMs + bytes / bytesPerMsMin)
+        return yield* late(model, `the download drips: ${bytes} bytes came in ${waitedMs} ms`)
       if (value !== undefined) cutter.push(value).forEach(add)
       if (!done) continue
       isOver = true
@@ -80,10 +90,11 @@ const readPiece = (reader: Reader, model: Model, timeoutMs: number) =>
     Effect.catch(({ cause }) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))),
     Effect.timeoutOrElse({
       duration: timeoutMs,
-      orElse: () =>
-        Effect.fail(providerError({ model: model.name, account: model.account, reason: "timeout", detail: "the download stands still" }))
+      orElse: () => late(model, "the download stands still")
     })
   )
+
+const late = ({ name, account }: Model, detail: string) => Effect.fail(providerError({ model: name, account, reason: "timeout", detail }))
 
 const cutOff = ({ name, account }: Model, detail: string) =>
   Effect.fail(providerError({ model: name, account, reason: "connection", detail: `the download broke off: ${detail}` }))

@@ -12,13 +12,11 @@ import { downloadLines } from "./download.ts"
 import { listedSince, lookTwice, skewMs, wholeList } from "./look-twice.ts"
 import { openAiEndpoint, openAiLine, openAiReply } from "./openai-batch-line.ts"
 import { openAiBatchState } from "./openai-batch-state.ts"
-import { callOpenAi, ignoreGone, named, unlessEnded, type Caller } from "./sdk.ts"
+import { bytesPerMsMin, callOpenAi, ignoreGone, named, unlessEnded, type Caller } from "./sdk.ts"
 import type { ProviderError } from "./provider-error.ts"
 
 /** OpenAI's documented bounds of one batch. */
 const limits = { requestsMax: 50_000, bytesMax: 200_000_000 }
-/** An upload has as long as a call, and this much more for its bytes: a slow line is no fault. */
-const bytesPerMsMin = 50
 
 /** The batches of one model's account. */
 export const openAiBatches = (caller: Caller): BatchEngine => {
@@ -83,11 +81,15 @@ const upload = Effect.fnUntraced(function* (caller: Caller, file: string, token:
   const { size } = statSync(file)
   const timeout = accounts.of(model).timeoutMs + Math.ceil(size / bytesPerMsMin)
   const startedAt = yield* Clock.currentTimeMillis
-  const sent = callOpenAi(caller, async (sdk, signal) => {
-    // Backed by the file: it is read as it is sent.
-    const lines = new File([await openAsBlob(file)], nameOf(token))
-    return sdk.files.create({ file: lines, purpose: "batch" }, { signal, timeout })
-  })
+  const sent = callOpenAi(
+    caller,
+    async (sdk, signal) => {
+      // Backed by the file: it is read as it is sent.
+      const lines = new File([await openAsBlob(file)], nameOf(token))
+      return sdk.files.create({ file: lines, purpose: "batch" }, { signal, timeout })
+    },
+    2 * timeout
+  )
   const recovered = (error: ProviderError) =>
     Effect.flatMap(
       Effect.orElseSucceed(listUploads(caller, token, startedAt), () => []),

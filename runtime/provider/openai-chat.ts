@@ -30,8 +30,8 @@ const readChat = (json: unknown): ReadReply => {
   const reply = fieldsOf(json)
   const choice = fieldsOf(listOf(reply["choices"])[0])
   const message = fieldsOf(choice["message"])
-  if (choice["message"] === undefined) return noAnswer(json, "the list of choices is empty")
   const paid = { modelVersion: textOf(reply["model"]), usage: usageOf(reply["usage"]) }
+  if (choice["message"] === undefined) return { ...noAnswer(json, "the list of choices is empty"), usage: paid.usage }
   const content = textOf(message["content"]) ?? ""
   const refusal = textOf(message["refusal"])
   // What finished it is one of the API's own words.

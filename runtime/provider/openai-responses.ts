@@ -23,8 +23,8 @@ export const openAiResponses: Dialect = {
     }${furtherFields(model)}}`,
   read: (json) => {
     const reply = fieldsOf(json)
-    if (!Array.isArray(reply["output"])) return noAnswer(json, "the reply has no output")
     const paid = { modelVersion: textOf(reply["model"]), usage: usageOf(reply["usage"]) }
+    if (!Array.isArray(reply["output"])) return { ...noAnswer(json, "the reply has no output"), usage: paid.usage }
     let text = ""
     let refusal: string | null = null
     for (const content of listOf(reply["output"])

@@ -1,6 +1,7 @@
 /** Why a call gave no reply: one error with a reason that knows what to do. */
 import * as Schema from "effect/Schema"
 
+import { mask } from "./redaction.ts"
 import { noUsage, type Usage } from "./usage.ts"
 
 /**
@@ -21,8 +22,10 @@ export const consequences = {
   /** Any other 5xx. */
   "server-error": "retry",
   timeout: "retry",
-  /** The connection broke, or there was none. */
+  /** The connection broke after something was sent. */
   connection: "retry",
+  /** Nobody could be asked: no such host, no route, nothing listens there, no TLS. Nothing was sent. */
+  unreachable: "retry",
   /** A function of the author's threw or failed. */
   "model-failed": "retry",
   "not-json": "retry",
@@ -36,6 +39,8 @@ export const consequences = {
   missing: "retry",
   /** The batch ended (expired, cancelled) before this request was worked on: not paid, not tried. */
   unprocessed: "wait",
+  /** So did those that it was put into after that one. */
+  "never-processed": "dead",
   refused: "dead",
   filtered: "dead",
   "context-too-long": "dead",
@@ -47,7 +52,9 @@ export const consequences = {
   forbidden: "stop",
   /** `insufficient_quota`, a credit balance that is too low (cases 11, 23). */
   "quota-exhausted": "stop",
-  "model-missing": "stop"
+  "model-missing": "stop",
+  /** A page was not found, has moved, or takes no such call: the base URL leads elsewhere. */
+  "wrong-address": "stop"
 } as const satisfies Readonly<Record<string, Consequence>>
 
 export type ProviderReason = keyof typeof consequences
@@ -67,6 +74,8 @@ export interface LimitSignal {
   /** Epoch ms at which `remaining` is `limit` again. */
   readonly resetAt: number | null
 }
+
+const outages: ReadonlySet<ProviderReason> = new Set(["overloaded", "server-error", "timeout", "connection", "unreachable"])
 
 /** `reason` goes to the metadata, `detail` and `raw` only to the payload. */
 export class ProviderError extends Schema.TaggedError<ProviderError>()("ProviderError", {
@@ -89,18 +98,30 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
   }
   /** Whether the provider itself is in trouble: what the circuit breaker counts. */
   get isOutage(): boolean {
-    return this.reason === "overloaded" || this.reason === "server-error" || this.reason === "timeout" || this.reason === "connection"
+    return outages.has(this.reason)
   }
   override get message(): string {
     return `Model ${this.model} (account ${this.account}): ${sentences[this.reason]}${this.detail === "" ? "" : `: ${this.detail}`}`
   }
 }
 
-/** Of a call that used nothing and said nothing of limits. */
-export const providerError = (
-  fields: Pick<ProviderError, "reason" | "model" | "account" | "detail"> &
-    Partial<Pick<ProviderError, "raw" | "status" | "usage" | "costUsd" | "modelVersion" | "signals">>
-): ProviderError => new ProviderError({ raw: null, status: null, usage: noUsage, costUsd: 0, modelVersion: null, signals: null, ...fields })
+/** Unless told, of a call that used nothing and said nothing of limits. A key that the other side repeats is masked (SEC-1). */
+export const providerError = ({
+  detail,
+  raw = null,
+  ...fields
+}: Pick<ProviderError, "reason" | "model" | "account" | "detail"> &
+  Partial<Pick<ProviderError, "raw" | "status" | "usage" | "costUsd" | "modelVersion" | "signals">>): ProviderError =>
+  new ProviderError({
+    status: null,
+    usage: noUsage,
+    costUsd: 0,
+    modelVersion: null,
+    signals: null,
+    ...fields,
+    detail: mask(detail),
+    raw: raw === null ? null : mask(raw)
+  })
 
 const sentences: Readonly<Record<ProviderReason, string>> = {
   "rate-limited": "the rate limit is reached",
@@ -108,6 +129,7 @@ const sentences: Readonly<Record<ProviderReason, string>> = {
   "server-error": "the provider failed",
   timeout: "no answer came in time",
   connection: "the connection broke",
+  unreachable: "the server can't be reached",
   "model-failed": "the function failed",
   "not-json": "the answer is no JSON",
   "no-answer": "the reply holds no answer",
@@ -115,6 +137,7 @@ const sentences: Readonly<Record<ProviderReason, string>> = {
   "empty-after-reasoning": "all of maxTokens went into reasoning, and nothing was said",
   missing: "the provider's batch ended without this answer",
   unprocessed: "the provider's batch ended before this request was worked on",
+  "never-processed": "batch after batch ended before this request was worked on",
   refused: "the model refused to answer",
   filtered: "the provider's content filter withheld the answer",
   "context-too-long": "the prompt is longer than the model can read",
@@ -122,5 +145,6 @@ const sentences: Readonly<Record<ProviderReason, string>> = {
   "key-rejected": "the key is not accepted",
   forbidden: "the key may not do this",
   "quota-exhausted": "the account has no money or quota left",
-  "model-missing": "the provider doesn't know this model"
+  "model-missing": "the provider doesn't know this model",
+  "wrong-address": "there is no such API at this address"
 }

@@ -24,6 +24,18 @@ export const mask = (text: string): string => {
   return clean
 }
 
+/** The same JSON value with its texts masked: what was escaped in the text that it was parsed from is plain only now. */
+export const maskJson = (value: unknown): unknown => {
+  if (forms.length === 0) return value
+  if (typeof value === "string") return mask(value)
+  if (Array.isArray(value)) return value.map(maskJson)
+  if (typeof value !== "object" || value === null || !isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [mask(name), maskJson(field)]))
+}
+
+/** Rather than of a class, such as a date, which would lose itself. */
+const isPlain = (value: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(value))
+
 const formsOf = (secret: string): ReadonlyArray<string> => {
   // Half of a surrogate pair has no bytes, and would throw.
   const url = encodeURIComponent(secret.toWellFormed())

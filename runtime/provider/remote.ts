@@ -2,21 +2,22 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { Agent } from "undici"
 
 import type { Model } from "../../dsl/index.ts"
 import type { Accounts } from "./accounts.ts"
+import { callTimeoutMs } from "./call-timeout.ts"
 import { answerJson } from "./answer-json.ts"
 import { anthropicMessages } from "./anthropic-messages.ts"
 import type { Dialect } from "./dialect.ts"
-import { send } from "./http.ts"
+import { send, type HttpAgent } from "./http.ts"
 import { refusalOf } from "./http-reason.ts"
 import { limitSignals } from "./limit-signals.ts"
 import { compatibleChat, openAiChat } from "./openai-chat.ts"
 import { openAiResponses } from "./openai-responses.ts"
 import { costUsd } from "./price.ts"
 import { Provider, type CallRequest, type Reply } from "./provider.ts"
-import { providerError, ProviderError, type LimitSignals } from "./provider-error.ts"
+import { providerError, type LimitSignals, type ProviderError } from "./provider-error.ts"
+import { mask, maskJson } from "./redaction.ts"
 
 /** How a model is asked; null for an embedded one. */
 export const dialectOf = ({ engine, api }: Model): Dialect | null => {
@@ -26,7 +27,7 @@ export const dialectOf = ({ engine, api }: Model): Dialect | null => {
 }
 
 export interface RemoteOptions {
-  readonly agent: Agent
+  readonly agent: HttpAgent
   readonly accounts: Accounts["Service"]
   /** Answers for embedded models. */
   readonly local: Provider["Service"]
@@ -65,7 +66,8 @@ interface Ask extends Omit<RemoteOptions, "local"> {
 const ask = ({ agent, accounts, request, dialect, now, onKey }: Ask): Effect.Effect<Reply, ProviderError> =>
   Effect.suspend(() => {
     const { model } = request
-    const { baseUrl, key, timeoutMs } = accounts.of(model)
+    const account = accounts.of(model)
+    const { baseUrl, key } = account
     const { origin, prefix } = placeOf(baseUrl)
     onKey(key)
     const name = { model: model.name, account: model.account }
@@ -75,25 +77,31 @@ const ask = ({ agent, accounts, request, dialect, now, onKey }: Ask): Effect.Eff
       method: "POST",
       headers: dialect.headers(key === null ? null : Redacted.value(key)),
       body: dialect.body(request, "realtime"),
-      timeoutMs
+      timeoutMs: callTimeoutMs(account, request.maxTokens)
     })
     return Effect.matchEffect(sent, {
       onFailure: ({ reason, detail, wasSent }) =>
-        // What was sent may have been worked on: nobody knows what it cost.
-        Effect.fail(providerError({ ...name, reason, detail, costUsd: wasSent ? null : 0 })),
+        Effect.fail(
+          wasSent
+            ? // It may have been worked on: nobody knows what it cost.
+              providerError({ ...name, reason, detail, costUsd: null })
+            : providerError({ ...name, reason: "unreachable", detail: `${detail} (${baseUrl})` })
+        ),
       onSuccess: ({ status, headers, body }) => {
         const signals = limitSignals(headers, now(), dialect.limits)
-        return replyOf(model, dialect, {
-          status,
-          json: jsonOf(body) ?? body,
-          text: () => body,
-          signals,
-          tier: "realtime",
-          at: new Date(now())
-        })
+        const reply = { status, json: jsonOf(body) ?? body, text: () => body, signals, tier: "realtime", at: new Date(now()) } as const
+        return Effect.mapError(replyOf(model, dialect, reply), (error) => unlessAstray(error, baseUrl + dialect.path))
       }
     })
   })
+
+/** A 404 that is not about the model, a redirect, a page that takes no POST: not the item is at fault but the base URL, and so it is for all of them. */
+const unlessAstray = (error: ProviderError, url: string): ProviderError => {
+  const { status, reason } = error
+  if (reason !== "invalid-request" || status === null) return error
+  const isAstray = status === 404 || status === 405 || (status >= 300 && status < 400)
+  return isAstray ? providerError({ ...error, reason: "wrong-address", detail: `${error.detail} (POST ${url})` }) : error
+}
 
 /** A reply as it came: of a call, or in a line of a batch's results. */
 export interface WireReply {
@@ -108,27 +116,26 @@ export interface WireReply {
   readonly at: Date
 }
 
-/** What a reply says: success is a 2xx and a completion in the body. */
+/** What a reply says: success is a 2xx and a completion in the body. A key that it repeats is masked, however it was escaped (SEC-1). */
 export const replyOf = (
   model: Model,
   dialect: Dialect,
-  { status, json, text, signals, tier, at }: WireReply
+  { status, json: told, text, signals, tier, at }: WireReply
 ): Effect.Effect<Reply, ProviderError> => {
   const name = { model: model.name, account: model.account }
+  const json = maskJson(told)
   if (status < 200 || status > 299)
     return Effect.fail(providerError({ ...name, ...refusalOf(status, json), raw: cut(text()), status, signals }))
   const read = dialect.read(json)
   const paid = { modelVersion: read.modelVersion, usage: read.usage, costUsd: costUsd(model, read.usage, tier, at) }
   if (read.kind === "failed")
-    return Effect.fail(new ProviderError({ ...name, ...paid, reason: read.reason, detail: read.detail, raw: cut(text()), status, signals }))
+    return Effect.fail(providerError({ ...name, ...paid, reason: read.reason, detail: read.detail, raw: cut(text()), status, signals }))
   const answer = answerJson(read.text)
   if ("fault" in answer)
-    return Effect.fail(
-      new ProviderError({ ...name, ...paid, reason: "not-json", detail: answer.fault, raw: cut(read.text), status, signals })
-    )
+    return Effect.fail(providerError({ ...name, ...paid, reason: "not-json", detail: answer.fault, raw: cut(read.text), status, signals }))
   return Effect.succeed({
     ...paid,
-    output: answer.value,
+    output: maskJson(answer.value),
     raw: answer.repaired ? read.text : null,
     repaired: answer.repaired,
     modelVersion: read.modelVersion ?? model.name,
@@ -156,4 +163,4 @@ export const jsonOf = (body: string): unknown => {
 }
 
 /** What is kept of a reply that is no answer. */
-const cut = (body: string): string => body.slice(0, 65_536)
+const cut = (body: string): string => mask(body).slice(0, 65_536)

@@ -10,6 +10,7 @@ import type { Accounts } from "./accounts.ts"
 import { textOf, fieldsOf } from "./dialect.ts"
 import { refusalOf } from "./http-reason.ts"
 import { limitSignals, type ResponseHeaders } from "./limit-signals.ts"
+import { mask } from "./redaction.ts"
 import { providerError, type ProviderError } from "./provider-error.ts"
 
 /** Whom a call is made for. */
@@ -26,14 +27,24 @@ const optionsOf = ({ accounts, model }: Caller) => {
   return { apiKey, baseURL: baseUrl, timeout: timeoutMs, maxRetries: 0, logLevel: "off" } as const
 }
 
+/** A transfer has as long as a call, and this much more for its bytes: a slow line is no fault, one that drips is. */
+export const bytesPerMsMin = 50
+
+/** What an SDK's own limit leaves open, which ends with the reply's headers: a body that drips for ever. Lists have many pages. */
+const callsMax = 10
+
 /** Calls OpenAI's SDK, which is loaded (some 150 ms) when the first batch needs it. A client a call: the key may have been rotated. */
-export const callOpenAi = <A>(caller: Caller, work: (sdk: OpenAI, signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
+export const callOpenAi = <A>(
+  caller: Caller,
+  work: (sdk: OpenAI, signal: AbortSignal) => Promise<A>,
+  timeoutMs = callsMax * caller.accounts.of(caller.model).timeoutMs
+): Effect.Effect<A, ProviderError> =>
   withFreshKey(
     caller,
     Effect.flatMap(
       Effect.promise(() => import("openai")),
       ({ default: Client }) =>
-        attempt(caller.model, (signal) =>
+        attempt(caller, timeoutMs, (signal) =>
           work(new Client({ ...optionsOf(caller), adminAPIKey: null, organization: null, project: null }), signal)
         )
     )
@@ -42,13 +53,14 @@ export const callOpenAi = <A>(caller: Caller, work: (sdk: OpenAI, signal: AbortS
 /** Calls Anthropic's SDK, which is loaded (some 120 ms) when the first batch needs it. */
 export const callAnthropic = <A>(
   caller: Caller,
-  work: (sdk: Anthropic, signal: AbortSignal) => Promise<A>
+  work: (sdk: Anthropic, signal: AbortSignal) => Promise<A>,
+  timeoutMs = callsMax * caller.accounts.of(caller.model).timeoutMs
 ): Effect.Effect<A, ProviderError> =>
   withFreshKey(
     caller,
     Effect.flatMap(
       Effect.promise(() => import("@anthropic-ai/sdk")),
-      ({ default: Client }) => attempt(caller.model, (signal) => work(new Client(optionsOf(caller)), signal))
+      ({ default: Client }) => attempt(caller, timeoutMs, (signal) => work(new Client(optionsOf(caller)), signal))
     )
   )
 
@@ -64,18 +76,36 @@ export const withFreshKey = <A>({ accounts, model }: Caller, call: Effect.Effect
     )
   })
 
-/** An interruption aborts the request. */
-const attempt = <A>(model: Model, work: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
-  Effect.catch(Effect.tryPromise({ try: work, catch: (cause) => ({ cause }) }), ({ cause }) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(sdkError(model, cause, now)))
+/** An interruption aborts the request, and so does a body that doesn't end. */
+const attempt = <A>(
+  { accounts, model }: Caller,
+  timeoutMs: number,
+  work: (signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, ProviderError> =>
+  Effect.timeoutOrElse(
+    Effect.catch(Effect.tryPromise({ try: work, catch: (cause) => ({ cause }) }), ({ cause }) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(placed(sdkError(model, cause, now), accounts.of(model).baseUrl)))
+    ),
+    {
+      duration: timeoutMs,
+      orElse: () =>
+        Effect.fail(
+          providerError({ model: model.name, account: model.account, reason: "timeout", detail: `no whole reply came in ${timeoutMs} ms` })
+        )
+    }
   )
+
+/** Of a server that can't be reached the address is half of the news. */
+const placed = (error: ProviderError, baseUrl: string): ProviderError =>
+  error.reason === "unreachable" ? providerError({ ...error, detail: `${error.detail} (${baseUrl})` }) : error
 
 /** What an SDK or its transport threw, as one of our reasons. */
 export const sdkError = (model: Model, cause: unknown, now: number): ProviderError => {
   const place = { model: model.name, account: model.account }
   const thrown = fieldsOf(cause)
   const { status, headers, error } = thrown
-  const message = textOf(thrown["message"]) ?? String(cause)
+  // Masked before any of it is cut off: half a key is no longer known for one.
+  const message = mask(textOf(thrown["message"]) ?? String(cause))
   if (typeof status === "number") {
     // OpenAI's SDK unwraps the body's `error`, Anthropic's doesn't; of a body that is no JSON both keep the text behind the status.
     const body = fieldsOf(error)["error"] === undefined ? { error: error ?? { message: message.replace(/^\d{3} /, "") } } : error
@@ -87,8 +117,13 @@ export const sdkError = (model: Model, cause: unknown, now: number): ProviderErr
   const isTimeout = causes.some((text) => /timed? ?out/i.test(text))
   // A reply that is no JSON although it says so: nobody knows what was done.
   if (cause instanceof SyntaxError) return providerError({ ...place, reason: "server-error", detail: `the reply is no JSON: ${message}` })
-  return providerError({ ...place, reason: isTimeout ? "timeout" : "connection", detail: [...new Set(causes)].join(": ") })
+  const isUnreachable = causes.some((text) => unreachable.test(text))
+  const reason = isUnreachable ? "unreachable" : isTimeout ? "timeout" : "connection"
+  return providerError({ ...place, reason, detail: [...new Set(causes)].join(": ") })
 }
+
+/** Before a connection stands, nothing is sent. */
+const unreachable = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectTimeoutError|Connect Timeout/
 
 const plainHeaders = (headers: Headers): ResponseHeaders => Object.fromEntries(headers)
 
@@ -97,7 +132,7 @@ const innerCauses = (cause: unknown): ReadonlyArray<string> => {
   const texts: Array<string> = []
   let inner = fieldsOf(cause)["cause"]
   for (let depth = 0; depth < 5 && inner instanceof Error; depth++, inner = inner.cause)
-    texts.push(inner.message === "" ? inner.name : inner.message)
+    texts.push(inner.message === "" ? (textOf(fieldsOf(inner)["code"]) ?? inner.name) : inner.message)
   return texts
 }
 

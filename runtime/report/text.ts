@@ -21,9 +21,9 @@ export const percent = (part: number, total: number): string => {
   return `${share > 99.9 && share < 100 ? "99.9" : oneDigit.format(share)} %`
 }
 
-/** US dollars: cents, or the digits that count when it is less than one. */
+/** US dollars: $12.34; below ten cents with two digits that count, $0.014. */
 export const dollars = (value: number): string =>
-  finite(value, () => `$${(Math.abs(value) >= 0.01 || value === 0 ? cents : twoSignificant).format(value)}`)
+  finite(value, () => `$${(Math.abs(value) >= 0.0995 || value === 0 ? cents : twoSignificant).format(value)}`)
 
 /** Seconds as the two units that matter: 0.4 s, 38 min 12 s, 2 h 5 min. */
 export const duration = (seconds: number): string => {

@@ -98,7 +98,8 @@ const instantOf = (status: BatchRecord["status"]) => {
   return status === "ingested" ? { ingested_at: now } : {}
 }
 
-const readBatches = async (db: Db): Promise<ReadonlyArray<BatchRecord>> => {
+/** All of a run, oldest first. */
+export const readBatches = async (db: Db): Promise<ReadonlyArray<BatchRecord>> => {
   const rows = await db.selectFrom("state.batches").selectAll().orderBy("batch").execute()
   return rows.map((row) => ({
     batch: row.batch,
@@ -183,11 +184,14 @@ export const readBatched = async (db: Db, from: number, to: number): Promise<Rea
   const { rows } = await sql<{
     rows: string
   }>`select coalesce(to_json(list(each order by each.seq, each.attempt, each.batch)), '[]')::varchar as rows from (
-    select asked.seq, asked.step, asked.attempt, asked.batch, held.status in ('intended', 'live', 'ended') as "isLive", held.outcome, reply.body
-    from state.batch_requests asked join state.batches held using (batch)
+    select asked.seq, asked.step, asked.attempt, asked.batch, asked.status in ('intended', 'live', 'ended') as "isLive", asked.outcome, asked.earlier, reply.body
+    from (
+      select *, count(*) over (partition by seq, step, attempt order by batch) - 1 as earlier
+      from state.batch_requests join state.batches using (batch) where seq between ${from} and ${to} and status <> 'dropped'
+    ) asked
     left join payload.replies reply on reply.batch = asked.batch and reply.seq = asked.seq and reply.step = asked.step and reply.attempt = asked.attempt
       and reply.seq between ${from} and ${to}
-    where asked.seq between ${from} and ${to} and held.status in ('intended', 'live', 'ended', 'ingested')) each`.execute(db)
+    where asked.status in ('intended', 'live', 'ended', 'ingested')) each`.execute(db)
   const bySeq = new Map<number, Map<string, PriorBatch>>()
   // DuckDB wrote it from the columns above.
   for (const { seq, step, ...batched } of JSON.parse(rows[0]?.rows ?? "[]") as ReadonlyArray<

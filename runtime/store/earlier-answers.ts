@@ -87,13 +87,23 @@ const copyFrom = (duck: Duck<ReuseTables>, { state, payload }: RunFolder, steps:
   )
   const copied = duck.run(
     doing,
+    // Of an item that was asked more than once only the last answer passed its rules; it goes by the request that the item began with.
     `insert into reuse.found
-      select call.request_digest, answer.output, variant.model_version, coalesce(nullif(call.cost_usd, 0), call.saved_usd, 0), ${index}
+      with retried as (
+        select call.seq, variant.step, max(call.attempt) as last, arg_min(call.request_digest, call.attempt) as request_digest,
+          count(distinct (variant.model, variant.prompt_version, variant.code_version)) = 1 as is_one_request
+        from old_state.attempts call join old_state.variants variant using (variant)
+        semi join (select seq from old_state.attempts where attempt > 1) again on again.seq = call.seq
+        group by all)
+      select coalesce(retried.request_digest, call.request_digest), answer.output, variant.model_version,
+        coalesce(nullif(call.cost_usd, 0), call.saved_usd, 0), ${index}
       from old_state.attempts call join old_state.variants variant using (variant)
       join old_payload.answers answer on answer.seq = call.seq and answer.step = variant.step and answer.attempt = call.attempt
+      left join retried on retried.seq = call.seq and retried.step = variant.step
       semi join (select seq from old_state.checkpoints where disposition is not null group by seq having bool_and(disposition in ('delivered', 'skipped'))) fine
         on fine.seq = call.seq
-      where call.outcome = 'answered' and variant.step in (${steps.map(quoted).join(", ")})`
+      where call.outcome = 'answered' and variant.step in (${steps.map(quoted).join(", ")})
+        and call.attempt = coalesce(retried.last, call.attempt) and coalesce(retried.is_one_request, true)`
   )
   const detached = Effect.forEach(["old_state", "old_payload"], (name) => Effect.ignore(duck.run(doing, `detach ${name}`)), {
     discard: true

@@ -110,11 +110,22 @@ export interface PendingItem {
   readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
   /** Durable answers of steps without a checkpoint, the last of each: a rule refused them, and the next answer wasn't durable yet. */
   readonly refused: ReadonlyMap<string, PriorAnswer>
-  /** The number of the last call that is durable, by step: tries go on counting behind it. */
-  readonly tried: ReadonlyMap<string, number>
+  /** Durable calls by step: tries go on counting behind them. */
+  readonly tried: ReadonlyMap<string, PriorTries>
   /** What a provider batch has of the item, or had: by step, the last attempt. */
   readonly batched: ReadonlyMap<string, PriorBatch>
 }
+
+/** Calls of an item at a step, in all sessions so far. */
+export interface PriorTries {
+  /** The number of the last one. */
+  readonly last: number
+  /** How many met their bound of tokens: the next one gets more room. */
+  readonly cutOff: number
+}
+
+/** Outcomes of calls whose answer met its bound of tokens. */
+export const cutOffOutcomes: ReadonlyArray<string> = ["truncated", "empty-after-reasoning"]
 
 export interface PriorAnswer {
   readonly attempt: number

@@ -51,12 +51,16 @@ export const memoryBatches = (
 /** What provider batches have, or had, of an item, by step. */
 export const batchedOf = (batches: DiskBatches, seq: number): ReadonlyMap<string, PriorBatch> => {
   const byStep = new Map<string, PriorBatch>()
+  const times = new Map<string, number>()
   for (const { record, members, replies } of batches.values()) {
-    if (record.status === "settled" || record.status === "dropped") continue
+    if (record.status === "dropped") continue
     for (const { step, attempt } of members.filter((member) => member.seq === seq)) {
+      const earlier = times.get(`${step} ${attempt}`) ?? 0
+      times.set(`${step} ${attempt}`, earlier + 1)
+      if (record.status === "settled") continue
       const reply = replies.findLast((each) => each.seq === seq && each.step === step && each.attempt === attempt)
       const isLive = record.status !== "ingested"
-      byStep.set(step, { attempt, batch: record.batch, isLive, body: reply?.body ?? null, outcome: record.outcome })
+      byStep.set(step, { attempt, batch: record.batch, isLive, body: reply?.body ?? null, outcome: record.outcome, earlier })
     }
   }
   return byStep

@@ -1,13 +1,15 @@
 /** A run's files in memory: they hold what is committed and nothing else, so they are what a crash leaves. */
 import { costsOf, isAccountedFor, type Costs } from "./costs.ts"
 import {
+  cutOffOutcomes,
   noDispositions,
   worst,
   type AnswerRecord,
   type Completeness,
   type PendingItem,
   type PriorAnswer,
-  type PriorCheckpoint
+  type PriorCheckpoint,
+  type PriorTries
 } from "./ledger.ts"
 import type {
   CheckpointRecord,
@@ -157,9 +159,11 @@ export class ItemHistory {
     const refused = new Map<string, PriorAnswer>()
     for (const [step, { attempt, output, variant }] of answers)
       if (!stoodOn.has(step)) refused.set(step, { attempt, output, variant: withoutShape(variant) })
-    const tried = new Map<string, number>()
-    for (const { variant, attempt } of this.#settlements.flatMap(({ attempts }) => attempts))
-      tried.set(variant.step, Math.max(attempt, tried.get(variant.step) ?? 0))
+    const tried = new Map<string, PriorTries>()
+    for (const { variant, attempt, outcome } of this.#settlements.flatMap(({ attempts }) => attempts)) {
+      const { last, cutOff } = tried.get(variant.step) ?? { last: 0, cutOff: 0 }
+      tried.set(variant.step, { last: Math.max(attempt, last), cutOff: cutOff + (cutOffOutcomes.includes(outcome) ? 1 : 0) })
+    }
     return { seq, itemId, key, body, reference, checkpoints, refused, tried }
   }
 

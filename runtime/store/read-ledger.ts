@@ -6,11 +6,13 @@ import { readBatched } from "./batch-ledger.ts"
 import type { PriorBatch } from "./batch-record.ts"
 import { identifier, quoted } from "./duck.ts"
 import {
+  cutOffOutcomes,
   noDispositions,
   type Completeness,
   type PendingItem,
   type PriorAnswer,
   type PriorCheckpoint,
+  type PriorTries,
   type StepRow,
   type Variant
 } from "./ledger.ts"
@@ -79,7 +81,7 @@ const asOneText = async <R extends { readonly seq: number; readonly attempt?: nu
 
 const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
 const noAnswers: ReadonlyMap<string, PriorAnswer> = new Map()
-const noTries: ReadonlyMap<string, number> = new Map()
+const noTries: ReadonlyMap<string, PriorTries> = new Map()
 const noBatches: ReadonlyMap<string, PriorBatch> = new Map()
 const noneBatched: ReadonlyMap<number, ReadonlyMap<string, PriorBatch>> = new Map()
 
@@ -119,19 +121,24 @@ const readRefused = async (db: Db, from: number, to: number): Promise<ReadonlyMa
 }
 
 /** The last durable attempt of each step that has any. */
-const readTried = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, number>>> => {
+const readTried = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorTries>>> => {
   const rows = await db
     .selectFrom("state.attempts as call")
     .innerJoin("state.variants as variant", "variant.variant", "call.variant")
     .where("call.seq", ">=", from)
     .where("call.seq", "<=", to)
     .groupBy(["call.seq", "variant.step"])
-    .select(({ fn }) => ["call.seq", "variant.step", fn.max("call.attempt").as("last")])
+    .select(({ fn }) => [
+      "call.seq",
+      "variant.step",
+      fn.max("call.attempt").as("last"),
+      fn.countAll<number>().filterWhere("call.outcome", "in", cutOffOutcomes).as("cutOff")
+    ])
     .execute()
-  const bySeq = new Map<number, Map<string, number>>()
-  for (const { seq, step, last } of rows) {
-    const found = bySeq.get(seq) ?? new Map<string, number>()
-    bySeq.set(seq, found.set(step, last))
+  const bySeq = new Map<number, Map<string, PriorTries>>()
+  for (const { seq, step, ...tries } of rows) {
+    const found = bySeq.get(seq) ?? new Map<string, PriorTries>()
+    bySeq.set(seq, found.set(step, tries))
   }
   return bySeq
 }

@@ -34,6 +34,8 @@ export interface RunFolder {
   /** Written by `cancel` before it signals. */
   readonly cancel: string
   readonly report: string
+  /** Where its accounts and keys are looked up. */
+  readonly accounts: string
 }
 
 /** Opens the folder, creating it (owner only) with a fresh key when it isn't there. */
@@ -84,7 +86,8 @@ const runFolder = (root: string): RunFolder => ({
   holder: path.join(root, "holder.json"),
   progress: path.join(root, "progress.json"),
   cancel: path.join(root, "cancel"),
-  report: path.join(root, "report.html")
+  report: path.join(root, "report.html"),
+  accounts: path.join(root, "accounts.json")
 })
 
 /** A DuckDB file and the logs that a kill can leave beside it. */

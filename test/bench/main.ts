@@ -6,7 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 
+import { benchFaulty } from "./faulty-run.ts"
 import { benchLargeRun } from "./large-run.ts"
+import { benchRateLimit } from "./rate-limit-run.ts"
+import { benchRealtime } from "./realtime-run.ts"
 import { benchResume } from "./resume-run.ts"
 import { benchStartUp } from "./start-up.ts"
 
@@ -14,6 +17,9 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "start-up": benchStartUp,
   million: (folder) => benchLargeRun(folder, 1_000_000),
   resume: (folder) => benchResume(folder, 1_000_000),
+  realtime: (folder) => benchRealtime(folder, 20_000),
+  faulty: (folder) => benchFaulty(folder, 5_000),
+  "rate-limit": (folder) => benchRateLimit(folder, 900),
   "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
   // For a quick look while working on something.
   small: (folder) => benchLargeRun(folder, 100_000)

@@ -11,12 +11,16 @@ export const benchJob = path.join(import.meta.dirname, "bench-job.ts")
 /** The launcher is started as npx starts it, by its own first line: with the Node that runs the bench. */
 const nodeFirst = `${path.dirname(process.execPath)}:${process.env["PATH"] ?? ""}`
 
+const foxText = (index: number): string => `The quick brown fox ${(index * 7919) % 1000} jumps over the lazy dog`
+/** No two are equal: equal requests would share an answer. */
+export const mailText = (index: number): string => `Mail ${index} asks when the parcel of order ${index * 7_919} comes.`
+
 /** About 90 bytes a line. */
-export const writeItems = async (file: string, items: number): Promise<void> => {
+export const writeItems = async (file: string, items: number, textOf = foxText): Promise<void> => {
   const out = createWriteStream(file)
   let text = ""
   for (let index = 0; index < items; index++) {
-    text += `${JSON.stringify({ id: `item-${index}`, text: `The quick brown fox ${(index * 7919) % 1000} jumps over the lazy dog`, size: index % 97 })}\n`
+    text += `${JSON.stringify({ id: `item-${index}`, text: textOf(index), size: index % 97 })}\n`
     if (text.length < 1 << 20) continue
     if (!out.write(text)) await once(out, "drain")
     text = ""

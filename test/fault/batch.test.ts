@@ -167,6 +167,14 @@ describe("results of a batch", { timeout: 180_000 }, () => {
     expect({ paidTwice, paidCalls, created: batches.created }).toEqual({ paidTwice: 0, paidCalls: items, created: 2 })
   })
 
+  it("[EXE-5] that no batch ever gets to are given up after the third: the run ends, and says why", async () => {
+    await using paid = await openPaidHome(mailTexts(items), { faults: { batch: { outcome: "expired", processed: 0 } } })
+    const ended = await paid.start(["run", paidJob], { PAID_TIER: "batch" }).ended
+    expect(ended.code, ended.stderr).toBe(3)
+    expect(outcomeOf(ended)).toMatchObject({ delivered: 0, dead: items, spentUsd: 0 })
+    expect(paid.fake.stats().batches.created).toBe(3)
+  })
+
   it("[case 9] of a batch that found the provider's queue full: it waits for its turn, and no item fails", async () => {
     const { delivered, stats } = await run({ limits: { enqueuedBatches: 1 }, batch: { ms: 300 } })
     expect(delivered).toBe(items)

@@ -24,6 +24,9 @@ export const exampleModules = (): ReadonlyArray<string> =>
       .map((file) => `${folder}/${file}`)
   )
 
+/** Whether a module's models are a provider's: such an example has a command of its own, which brings a provider. */
+export const isPaid = (module: string): boolean => readFileSync(join(repo, module), "utf8").includes("npm run example:")
+
 /** The commands that a module's comments name. */
 export const commandsOf = (module: string): ReadonlyArray<ExampleCommand> =>
   [...readFileSync(join(repo, module), "utf8").matchAll(/npx runtime run (\S+)((?: --\S+ \S+)*)/g)].map(

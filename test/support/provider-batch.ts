@@ -44,7 +44,7 @@ export const accountOf = (options: {
   let looks = 0
   return {
     limitsOf: () => ({ requestsPerMinute: null, tokensPerMinute: null, concurrencyMax: undefined }),
-    of: ({ account, engine }) => ({ name: account, engine, baseUrl, timeoutMs, key: Redacted.make(keys[looks] ?? "") }),
+    of: ({ account, engine }) => ({ name: account, engine, baseUrl, timeoutMs, isTimeoutOwn: true, key: Redacted.make(keys[looks] ?? "") }),
     reread: () => Effect.sync(() => ++looks < keys.length)
   }
 }

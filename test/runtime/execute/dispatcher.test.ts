@@ -59,6 +59,40 @@ describe("the local dispatcher", () => {
     expect(taken).toEqual([2, 2, 2, 2, 2])
   })
 
+  it("a worker goes on while stragglers of a partition are left, and the work ends with them", async () => {
+    const ended: Array<number> = []
+    await run(
+      Effect.gen(function* () {
+        const dispatcher = yield* Dispatcher
+        const gate = yield* Deferred.make<void>()
+        yield* dispatcher.submit("r", partitions(4))
+        yield* dispatcher.work(1, ({ partition }, goOn) =>
+          Effect.gen(function* () {
+            yield* goOn
+            yield* partition.partition === 3 ? Deferred.succeed(gate, undefined) : Deferred.await(gate)
+            ended.push(partition.partition)
+          })
+        )
+      })
+    )
+    expect(ended.toSorted()).toEqual([0, 1, 2, 3])
+  })
+
+  it("a straggler's failure stops all workers", async () => {
+    const failed = await run(
+      Effect.gen(function* () {
+        const dispatcher = yield* Dispatcher
+        yield* dispatcher.submit("r", partitions(3))
+        return yield* Effect.result(
+          dispatcher.work(2, ({ partition }, goOn) =>
+            partition.partition === 0 ? Effect.andThen(Effect.andThen(goOn, Effect.yieldNow), Effect.fail("broken")) : Effect.never
+          )
+        )
+      })
+    )
+    expect(failed).toMatchObject({ _tag: "Failure", failure: "broken" })
+  })
+
   it("the first failure stops all workers", async () => {
     let finished = 0
     const failed = await run(

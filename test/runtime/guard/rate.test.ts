@@ -27,6 +27,29 @@ describe("slots", () => {
     })
   )
 
+  it.effect("[EXE-6] calls that hang don't hold the slots of an account that answers: after a pause only the maximum counts them", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ concurrencyMax: 10 })
+      const hanging = yield* Effect.all(Array.from({ length: 5 }, () => limiter.acquire(1)))
+      yield* call(limiter, 20).pipe(Effect.forkChild)
+      yield* TestClock.adjust(20)
+      const refusing = yield* limiter.acquire(1)
+      limiter.release(refusing, overloaded)
+      yield* TestClock.adjust("10 seconds")
+      expect(limiter.snapshot().concurrency).toBeLessThanOrEqual(5)
+      const { granted } = yield* queueUp(limiter, 20)
+      expect(granted).toHaveLength(0)
+      yield* TestClock.adjust("20 seconds")
+      // They may end late: as long as they haven't, ten calls are in flight at most.
+      expect(granted.length).toBeGreaterThan(0)
+      expect(limiter.snapshot().inFlight).toBeLessThanOrEqual(10)
+      for (const permit of hanging) limiter.release(permit, failed)
+      for (let place = 0; place < 20; place++) limiter.release(granted[place]?.permit ?? refusing, ok)
+      expect(granted).toHaveLength(20)
+      expect(limiter.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
+    })
+  )
+
   it.effect("[EXE-6] who came first goes first", () =>
     Effect.gen(function* () {
       const limiter = yield* RateLimiter.make({ concurrencyMax: 1 })

@@ -103,6 +103,8 @@ export interface Faults {
   }
   /** Keys that are accepted; empty accepts any key, but not none. */
   readonly keys: ReadonlyArray<string>
+  /** Refusals repeat the key that was sent, in their message and in a header, as careless proxies do. */
+  readonly echoKey: boolean
   /** Models that exist; empty is any. */
   readonly models: ReadonlyArray<string>
   /** Reasoning that every answer spends besides what it says. */
@@ -146,6 +148,7 @@ export const noFaults: Faults = {
   every429: 0,
   outage: { on: false, fromMs: 0, forMs: 0, mode: "503" },
   keys: [],
+  echoKey: false,
   models: [],
   reasoningTokens: 0,
   cacheMinTokens: 0,

@@ -60,6 +60,7 @@ export class Ledger {
   batchesCreated = 0
   batchesCancelled = 0
   batchesDeleted = 0
+  uploadsBegun = 0
   filesUploaded = 0
   filesDeleted = 0
 
@@ -116,7 +117,7 @@ export class Ledger {
       paidUsd: this.#paidUsd,
       models: Object.fromEntries([...this.#models].map(([model, totals]) => [model, structuredClone<ModelTotals>(totals)])),
       batches: { created: this.batchesCreated, cancelled: this.batchesCancelled, deleted: this.batchesDeleted },
-      files: { uploaded: this.filesUploaded, deleted: this.filesDeleted },
+      files: { begun: this.uploadsBegun, uploaded: this.filesUploaded, deleted: this.filesDeleted },
       cpuMs: Math.round((user + system) / 1000),
       rssMb: Math.round(process.memoryUsage.rss() / 2 ** 20)
     }

@@ -81,6 +81,7 @@ const page = <A extends { readonly id: string }>({ query }: Call, all: ReadonlyA
 
 const upload = (call: Call): void => {
   const { world, req } = call
+  world.ledger.uploadsBegun++
   const reader = MultipartReader.of(req.headers["content-type"])
   let problem: string | undefined = reader === undefined ? "The request must be multipart/form-data." : undefined
   readChunks(req, {

@@ -36,7 +36,11 @@ export const sendProblem = (
   headers: ReadonlyArray<string> = []
 ): void => {
   const id = world.newId("req_")
-  sendText(world, res, { vendor, status: problem.status, text: problemBody(vendor, problem, id), headers, id })
+  const { authorization, "x-api-key": bare } = res.req.headers
+  const key = world.box.steady.echoKey ? String(authorization ?? bare ?? "") : ""
+  const told = key === "" ? problem : { ...problem, message: `${problem.message} You sent ${key}.` }
+  const echo = key === "" ? [] : ["x-you-sent", key]
+  sendText(world, res, { vendor, status: problem.status, text: problemBody(vendor, told, id), headers: [...headers, ...echo], id })
 }
 
 const resets = new WeakSet<ServerResponse>()

@@ -1,0 +1,73 @@
+/** One paid run of the real command, and its own record of how fast it went. */
+import { readdirSync } from "node:fs"
+import * as path from "node:path"
+
+import * as DuckDb from "@duckdb/node-api"
+
+import type { FakeProcess } from "./fake-process.ts"
+import { lastJson, startRuntime, type Watched } from "./run-process.ts"
+
+export const paidBenchJob = path.join(import.meta.dirname, "paid-bench-job.ts")
+
+export interface PaidBench {
+  readonly fake: FakeProcess
+  readonly state: string
+  readonly input: string
+  /** A name of the job's models. */
+  readonly model: string
+}
+
+/** Starts `runtime …` for such a job; `args` come before its own. */
+export const startPaid = (args: ReadonlyArray<string>, { fake, state, input, model }: PaidBench) =>
+  startRuntime([...args, "--json", "--state", state], { ...fake.env, BENCH_INPUT: input, BENCH_MODEL: model })
+
+/** What `run --json` and `resume --json` say. */
+export interface Said {
+  readonly run: string
+  readonly delivered: number
+  readonly dead: number
+  readonly spentUsd: number
+  readonly calls: number
+  readonly reused: number
+}
+
+/** Runs to the end; an end with dead letters is one too. */
+export const runPaid = async (bench: PaidBench): Promise<{ readonly said: Said; readonly watched: Watched }> => {
+  const watched = await startPaid(["run", paidBenchJob], bench).ended
+  return { said: saidOf(watched), watched }
+}
+
+export const saidOf = (watched: Watched): Said => {
+  if (watched.code !== 0 && watched.code !== 3) throw new Error(`The run ended with exit code ${watched.code}: ${watched.stderr}`)
+  // What the command prints, by its own promise.
+  return lastJson(watched.stdout) as unknown as Said
+}
+
+/** The one run of a state folder. */
+export const runOf = (state: string): string => {
+  const [run, ...others] = readdirSync(path.join(state, "runs"))
+  if (run === undefined || others.length > 0) throw new Error(`${state} holds ${others.length + 1} runs`)
+  return run
+}
+
+/** Asks the run's record: one row. It must have ended, or have been killed. */
+export const askRecord = async (state: string, sql: string): Promise<ReadonlyArray<number>> => {
+  const instance = await DuckDb.DuckDBInstance.create(":memory:")
+  const connection = await instance.connect()
+  await connection.run(`attach '${path.join(state, "runs", runOf(state), "state.duckdb")}' as state (read_only)`)
+  const reader = await connection.runAndReadAll(sql)
+  const [row = []] = reader.getRowsJS()
+  connection.closeSync()
+  instance.closeSync()
+  return row.map(Number)
+}
+
+/** Items a second from the first lease to the last commit. */
+export const workPace = async (state: string): Promise<number> => {
+  const [pace = Number.NaN] = await askRecord(
+    state,
+    `select (select count(*) from state.manifest) / (epoch_ms((select max(committed_at) from state.commits)
+      - (select min(leased_at) from state.partitions)) / 1000.0)`
+  )
+  return pace
+}
