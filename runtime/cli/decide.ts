@@ -44,22 +44,28 @@ export const reject = verb(
     decide({ gate, decision: "rejected", addUsd: null, note: Option.getOrNull(note), env: Option.getOrNull(env), state, json })
 )
 
-/** Without money the run would come straight back to its gate, unless some is left: a batch may have cost less than it held. */
+/** Without room for its next call the run would come straight back to its gate. Some may be left: a batch may have cost less than it held. */
 const refuseTooLittle = Effect.fnUntraced(function* (state: string, gate: string, usd: number | null) {
   const { findGate } = yield* Effect.promise(() => import("../store/decide-gate.ts"))
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   const { readBudgetGate, suggestedUsd } = yield* Effect.promise(() => import("../execute/budget-gate.ts"))
   const { gate: found, money } = yield* findGate(yield* openStateFolder(state), gate)
-  if (found.decision !== null || found.runStatus === "done" || (usd !== null && usd > 0)) return
+  if (found.decision !== null || found.runStatus === "done") return
   const detail = readBudgetGate(found.detail)
   const { envelopeUsd, spentUsd, uncertainUsd, batchUsd } = money
   const headroomUsd = Math.max(0, envelopeUsd - spentUsd - uncertainUsd - batchUsd)
-  if (usd === null && detail !== null && detail.neededUsd <= headroomUsd) return
+  const isGiven = usd === null || usd > 0
+  if (isGiven && (detail === null ? usd !== null : detail.neededUsd <= headroomUsd + (usd ?? 0))) return
+  const needed = detail === null ? "may cost more" : `may cost ${formatUsd(detail.neededUsd)}`
+  const left = `${formatUsd(headroomUsd)} of ${formatUsd(envelopeUsd)} are left, and the next call ${needed}`
+  const problem =
+    usd === null
+      ? `Gate ${gate} waits for money: ${left}.`
+      : isGiven
+        ? `--add-usd ${usd} is too little for gate ${gate}: ${left}.`
+        : `--add-usd ${usd} gives gate ${gate} nothing: ${left}.`
   return yield* new Misuse({
-    problem:
-      usd === null
-        ? `Gate ${gate} waits for money: ${formatUsd(headroomUsd)} of ${formatUsd(envelopeUsd)} are left, and the next call may cost more.`
-        : `--add-usd ${usd} gives gate ${gate} nothing.`,
+    problem,
     remedy: `Nothing was changed. Say how much more the run may spend: runtime approve ${gate} --add-usd ${detail === null ? "N" : suggestedUsd(detail)}`
   })
 })
@@ -80,7 +86,8 @@ const decide = Effect.fn("Cli.decide")(function* (request: {
   const folder = yield* openStateFolder(state)
   const { run } = yield* decideGate(folder, { gate, decision, by: osUser(), addUsd, note })
   const more = addUsd === null ? "" : `: ${formatUsd(addUsd)} more`
-  yield* Effect.sync(() => process.stderr.write(`Gate ${gate} is ${decision}${more}. Run ${run} goes on from its checkpoints.\n`))
+  const next = decision === "approved" ? "goes on from its checkpoints" : "holds back what is open, and closes"
+  yield* Effect.sync(() => process.stderr.write(`Gate ${gate} is ${decision}${more}. Run ${run} ${next}.\n`))
   // No daemon is there to start it again: it goes on here.
   return yield* resumeRun({
     run,

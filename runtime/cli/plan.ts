@@ -19,7 +19,6 @@ import { budgetFlag, budgetOf } from "./money-flags.ts"
 import { verb, type Said } from "./verb.ts"
 
 const firesShown = 3
-/** A file that another process holds isn't waited for longer: a plan is made without it. */
 /** With `--json`. */
 const rejectionsShown = 100
 
@@ -168,12 +167,16 @@ const priceWarnings = Effect.fnUntraced(function* (job: Job, graph: Graph) {
 })
 
 const budgetWarnings = ({ likelyUsd, highUsd }: PriceEstimate, budgetUsd: number): ReadonlyArray<string> =>
-  likelyUsd === null || highUsd === null || likelyUsd <= budgetUsd
+  likelyUsd === null || highUsd === null || highUsd <= budgetUsd
     ? []
-    : [
-        `the likely price, ${formatUsd(likelyUsd)}, is above the budget of ${formatUsd(budgetUsd)}: a run would wait at its budget gate. ` +
-          `Give it room with --budget USD, up to ${formatUsd(highUsd)}, or try fewer items with \`runtime run --limit N\`.`
-      ]
+    : likelyUsd <= budgetUsd
+      ? [
+          `a run may cost up to ${formatUsd(highUsd)}, and its budget is ${formatUsd(budgetUsd)}: if answers are long it waits at its budget gate until you approve more.`
+        ]
+      : [
+          `the likely price, ${formatUsd(likelyUsd)}, is above the budget of ${formatUsd(budgetUsd)}: a run would wait at its budget gate. ` +
+            `Give it room with --budget USD, up to ${formatUsd(highUsd)}, or try fewer items with \`runtime run --limit N\`.`
+        ]
 
 /** Prompts are made only to be priced: a job of embedded models needs none, nor the services that they need. */
 const lookAtPrompts = Effect.fnUntraced(function* (job: Job, graph: Graph, sample: Sample, services: Context.Context<never> | null) {

@@ -11,7 +11,7 @@ export const resume = verb(
   "resume",
   {
     description:
-      "Go on with a run from its checkpoints, after a kill, an interruption or a failure. Items that are done are not asked again.",
+      "Go on with a run from its checkpoints, after a kill, an interruption or a failure. Items that are done are not asked again. A run that waits at a gate is let go on by `runtime approve`.",
     examples: [["runtime resume mail-triage-20261125-013000-7f3k", "go on where it stopped"]]
   },
   {
@@ -41,8 +41,9 @@ export interface ResumeRequest {
 export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, env, state, json, command }: ResumeRequest) {
   const { findRun, resumeUnder } = yield* Effect.promise(() => import("../execute/resume.ts"))
   const { loadJob } = yield* Effect.promise(() => import("../execute/load-job.ts"))
+  const { openGateOf } = yield* Effect.promise(() => import("../execute/open-gate.ts"))
   const { isEndUntold } = yield* Effect.promise(() => import("../execute/tell-end.ts"))
-  const { endToOutcome, runToOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
+  const { endToOutcome, planBegun, runToOutcome, waitingOutcome } = yield* Effect.promise(() => import("./run-outcome.ts"))
   const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
   const { decodeRunParams } = yield* Effect.promise(() => import("./run-params.ts"))
   const { accountsFor } = yield* Effect.promise(() => import("./run-accounts.ts"))
@@ -50,6 +51,11 @@ export const resumeRun = Effect.fn("Cli.resume")(function* ({ run, acceptPlan, e
   const folder = yield* openStateFolder(state)
   const found = yield* findRun(folder, run)
   if (found.status === "done" && isEndUntold(folder.run(run))) return yield* endToOutcome(folder, found.start, command)
+  if (found.status === "waiting") {
+    // A session more wouldn't change what the gate says.
+    const waits = yield* openGateOf(folder, run)
+    if (waits !== null) return yield* waitingOutcome(folder, yield* planBegun(found.start), waits)
+  }
   const { job, codeVersion } = yield* loadJob(found.start.jobModule)
   const { start, plan, isPlanChanged } = yield* resumeUnder(found, job, acceptPlan)
   if (isPlanChanged) yield* Effect.logWarning(`Run ${run} goes on under another plan: its new rows carry ${plan.digest.slice(0, 12)}.`)

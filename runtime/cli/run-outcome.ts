@@ -16,8 +16,8 @@ import type { RunStart } from "../store/ledger.ts"
 import { readRunStatus } from "../store/read-run-status.ts"
 import type { StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
-import { writeThroughput } from "../store/throughput.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
+import { noteMeasured } from "./note-measured.ts"
 import { makeProgress } from "./progress-line.ts"
 import { exitCodes, type Said } from "./verb.ts"
 
@@ -33,22 +33,26 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
     Effect.as(null),
     Effect.catchIf((error) => error instanceof WaitsAtGate, Effect.succeed)
   )
-  return waits === null ? yield* outcomeOf(folder, start, plan, row) : yield* waitingOutcome(options, waits)
+  return waits === null ? yield* outcomeOf(folder, start, plan, row) : yield* waitingOutcome(folder, plan, waits)
 }, Effect.scoped)
 
 /** Of a run that waits for a person: what it came to so far, and what to type. Its page is written when it is done. */
-const waitingOutcome = Effect.fnUntraced(function* ({ folder, start, plan }: Omit<RunOptions, "onProgress">, waits: WaitsAtGate) {
-  const report = yield* readReport(folder, start.run, plan)
+export const waitingOutcome = Effect.fn("Cli.waitingOutcome")(function* (folder: StateFolder, plan: Plan, waits: WaitsAtGate) {
+  const report = yield* readReport(folder, waits.run, plan)
   return { json: jsonOf(report, waits.gate, null), text: waits.message, exitCode: exitCodes.waitingAtGate } satisfies Said
 })
 
 /** For a run that is closed, and whose process died before it had told so. */
 export const endToOutcome = Effect.fn("Cli.endToOutcome")(function* (folder: StateFolder, start: RunStart, command: string) {
-  // Written by `compile`, in this state's own format.
-  const plan = (yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))(start.plan)) as Plan
+  const plan = yield* planBegun(start)
   yield* publishEnd(folder, { run: start.run, plan, command })
   return yield* outcomeOf(folder, start, plan, indexRow({ start }, new Date(yield* Clock.currentTimeMillis)))
 })
+
+/** The plan that a run began with. */
+export const planBegun = ({ plan }: RunStart) =>
+  // Written by `compile`, in this state's own format.
+  Effect.map(Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))(plan), (decoded) => decoded as Plan)
 
 /** Of a closed run: writes its report, tells the index, and says what it came to. */
 const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunStart, plan: Plan, row: RunIndexRow) {
@@ -63,8 +67,7 @@ const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunSt
     manifest,
     spent_usd: report.money.spentUsd
   })
-  const measured = perWorkerMinute(report.partitions)
-  if (measured !== null && !report.trial) yield* writeThroughput(folder.root, start.job, measured)
+  yield* noteMeasured(folder, report)
   const json = jsonOf(report, null, path)
   const isOpen = dispositions.dead + dispositions.review > 0
   return { json, text: textOf(json, report), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
@@ -114,13 +117,6 @@ const noteStop = (
     yield* Effect.sync(() => process.stderr.write(`Run ${start.run} is ${now.status}: ${goOn}\n`))
     if (asJson && Cause.hasInterrupts(cause)) yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(now)}\n`))
   }).pipe(Effect.ignore)
-
-/** Items that one worker got through a minute, while it held partitions; null where that can't be told. */
-const perWorkerMinute = (partitions: ReadonlyArray<{ readonly items: number; readonly seconds: number | null }>): number | null => {
-  const timed = partitions.flatMap(({ items, seconds }) => (seconds !== null && seconds > 0 ? [{ items, seconds }] : []))
-  const total = timed.reduce((sum, { seconds }) => sum + seconds, 0)
-  return total === 0 ? null : (timed.reduce((sum, { items }) => sum + items, 0) / total) * 60
-}
 
 /** A line of the index before anything is known of how the run ends. */
 export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date): RunIndexRow => ({

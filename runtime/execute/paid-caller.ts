@@ -39,7 +39,7 @@ interface Sent {
   isAgain: boolean
 }
 
-/** Provider batches that one call is put into while they end before it was worked on; with a provider's 24 hours for each, three days. */
+/** Provider batches that a call is put into while they end without getting anything done; with a provider's 24 hours for each, three days. */
 const batchesMax = 3
 
 /** Prices of one job's models, resolved before anything is spent. */
@@ -163,9 +163,9 @@ export class PaidCaller implements Caller {
     const { model } = request
     const lane = laneOf(model)
     for (;;) {
-      if (this.#isInVain(lane)) return parked
+      if (this.#isInVain(lane)) return this.#left(model, lane)
       const tried = yield* this.#try(request, lane, reservation, boundUsd)
-      if (tried === "closed") return parked
+      if (tried === "closed") return this.#left(model, lane)
       if (tried === "again") continue
       if (Result.isSuccess(tried)) return answered(tried.success, "realtime", this.#saved(model, tried.success))
       const error = tried.failure
@@ -173,10 +173,22 @@ export class PaidCaller implements Caller {
     }
   })
 
+  /** Left open, without a try. */
+  #left({ account }: Model, { rate }: Lane): Called {
+    const until = rate.waitUntil()
+    if (until !== null) this.#options.halt.noteClosed(account, until)
+    return parked
+  }
+
+  /** Null without one, and once it is over: a run that is late already gains nothing by giving up. */
+  get #deadline(): number | null {
+    const { deadline, now } = this.#options
+    return deadline === null || deadline <= now() ? null : deadline
+  }
+
   /** Whether waiting for the account is in vain: it has a fault, or stays closed beyond the deadline; then the item is left, and its place is free. */
   #isInVain({ rate }: Lane): boolean {
-    const { halt, deadline } = this.#options
-    return halt.reason?.kind === "account" || cannotWait(rate.waitUntil(), deadline)
+    return this.#options.halt.reason?.kind === "account" || cannotWait(rate.waitUntil(), this.#deadline)
   }
 
   /**
@@ -184,7 +196,8 @@ export class PaidCaller implements Caller {
    * finalizers that nothing interrupts, and what was sent is settled there.
    */
   #try(request: CallRequest, lane: Lane, reservation: Reservation, boundUsd: number): Effect.Effect<Answer> {
-    const { deadline, provider } = this.#options
+    const { provider } = this.#options
+    const deadline = this.#deadline
     const { rate, breaker } = lane
     const tokens = tokensOf(request)
     return Effect.acquireUseRelease(

@@ -28,7 +28,7 @@ import { modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
-import { AccountFault, WaitsAtGate } from "./run-error.ts"
+import { AccountClosed, AccountFault, WaitsAtGate } from "./run-error.ts"
 import { autoTier, fallbackMs } from "./tier.ts"
 import type { Rounds } from "./work.ts"
 
@@ -222,7 +222,10 @@ const roundsOf = ({ options, halt, budget, desk, flow, reuse }: Parts): Rounds =
     yield* desk.sealAll
     if (halt.reason?.kind === "account") return null
     if (flow.open === 0) {
-      if (!desk.hasLeft) return null
+      if (!desk.hasLeft) {
+        halt.raiseClosed()
+        return null
+      }
       if (desk.neededUsd > 0) halt.raise({ kind: "budget", neededUsd: desk.neededUsd })
       if (halt.reason !== null) return null
       // Nobody's batch will answer those that waited for an equal request: they ask themselves.
@@ -277,6 +280,8 @@ const endedOf = ({ options, halt, budget }: Parts) =>
     const openItems = tally.manifest - countItems(tally.dispositions)
     if (reason.kind === "account")
       return yield* new AccountFault({ run, account: reason.error.account, detail: reason.error.message, openItems })
+    if (reason.kind === "closed")
+      return yield* new AccountClosed({ run, account: reason.account, until: new Date(reason.until).toISOString(), openItems })
     const { envelopeUsd, spentUsd, uncertainUsd } = budget.snapshot()
     const detail = { envelopeUsd, spentUsd, uncertainUsd, neededUsd: reason.neededUsd, items: tally.manifest, openItems }
     const { gate } = yield* ledger.openGate("budget", detail)

@@ -95,7 +95,8 @@ const modelEstimate = (options: PriceOptions, size: PromptSize, items: number, p
   const last = lastOf(options.measured, size)
   const tiers = tiersOf(options, model)
   const input = inputOf(size, prompts, last)
-  const answers = last?.answer === undefined ? answersOf(maxTokens) : { low: last.answer, likely: last.answer, high: maxTokens }
+  const answers =
+    last?.answer === undefined ? answersOf(maxTokens) : { low: last.answer, likely: last.answer, high: Math.max(maxTokens, last.answer) }
   const shares = sharesOf(size, prompts.measured, last)
   // Each call has a price of its own: a long prompt among short ones pays the long one's.
   const usd = (bound: "low" | "likely" | "high"): number | null => {

@@ -137,6 +137,22 @@ export class AccountFault extends Schema.TaggedError<AccountFault>()("AccountFau
   }
 }
 
+/** An account takes no call in the time that the run has left. */
+export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {
+  run: Schema.String,
+  account: Schema.String,
+  /** UTC, ISO 8601. */
+  until: Schema.String,
+  openItems: Schema.Finite
+}) {
+  override get message(): string {
+    return (
+      `Run ${this.run} stopped: its provider takes no call of account "${this.account}" before ${this.until}, which is behind the run's deadline. ` +
+      `${this.openItems} items are open and none was given up on: \`runtime resume ${this.run}\` goes on then, late.`
+    )
+  }
+}
+
 /** The run waits for a person, with everything that is done durable. */
 export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate", {
   run: Schema.String,
@@ -146,11 +162,12 @@ export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate"
 }) {
   override get message(): string {
     const { envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems } = this.detail
-    const uncertain = uncertainUsd > 0 ? `, and ${dollars(uncertainUsd)} more may be: calls were cut off` : ""
-    return (
-      `Run ${this.run} waits at its budget gate ${this.gate}: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ` +
-      `${dollars(neededUsd)}. ${openItems} of ${items} items are open; nothing is lost. Go on with \`runtime approve ${this.gate} --add-usd ${suggestedUsd(this.detail)}\`, ` +
-      `or close the run without the rest: \`runtime reject ${this.gate}\`.`
-    )
+    const uncertain = uncertainUsd > 0 ? `, ${dollars(uncertainUsd)} more may be, as calls were cut off` : ""
+    return [
+      `Run ${this.run} waits for you at its budget gate: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ${dollars(neededUsd)}.`,
+      `${items - openItems} of ${items} items are done and stay so; ${openItems} are open.`,
+      `  go on:              runtime approve ${this.gate} --add-usd ${suggestedUsd(this.detail)}`,
+      `  close without them: runtime reject ${this.gate}`
+    ].join("\n")
   }
 }

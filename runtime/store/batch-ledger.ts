@@ -186,7 +186,7 @@ export const readBatched = async (db: Db, from: number, to: number): Promise<Rea
   }>`select coalesce(to_json(list(each order by each.seq, each.attempt, each.batch)), '[]')::varchar as rows from (
     select asked.seq, asked.step, asked.attempt, asked.batch, asked.status in ('intended', 'live', 'ended') as "isLive", asked.outcome, asked.earlier, reply.body
     from (
-      select *, count(*) over (partition by seq, step, attempt order by batch) - 1 as earlier
+      select *, count(*) over (partition by seq, step, attempt, requests order by batch) - 1 as earlier
       from state.batch_requests join state.batches using (batch) where seq between ${from} and ${to} and status <> 'dropped'
     ) asked
     left join payload.replies reply on reply.batch = asked.batch and reply.seq = asked.seq and reply.step = asked.step and reply.attempt = asked.attempt

@@ -65,6 +65,6 @@ export interface PriorBatch {
   readonly body: string | null
   /** The provider's own word for how the batch ended. */
   readonly outcome: string | null
-  /** Batches before this one that the same call was in, and that ended without working on it. */
+  /** Batches before this one that the same call was in, with as many requests as this one: none of them got anything done. */
   readonly earlier: number
 }

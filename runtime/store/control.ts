@@ -61,13 +61,17 @@ const withControl = <A>(
     Effect.withSpan(`Control.${doing}`)
   )
 
-/** Writes a run's line, new or changed. */
+/** Writes a run's line, new or changed; it began when its first line says. */
 export const recordRun = (folder: StateFolder, row: RunIndexRow): Effect.Effect<void, StoreError> =>
   withControl(folder, "recordRun", (duck) =>
     duck.use("indexing the run", (db) =>
       db.transaction().execute(async (transaction) => {
+        const known = await transaction.selectFrom("control.runs").select("started_at").where("run", "=", row.run).executeTakeFirst()
         await transaction.deleteFrom("control.runs").where("run", "=", row.run).execute()
-        await transaction.insertInto("control.runs").values(row).execute()
+        await transaction
+          .insertInto("control.runs")
+          .values({ ...row, started_at: known?.started_at ?? row.started_at })
+          .execute()
       })
     )
   )

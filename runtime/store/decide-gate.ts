@@ -78,6 +78,14 @@ export const listGates = Effect.fn("Store.listGates")(function* (folder: StateFo
   return { gates, skipped }
 })
 
+/** The gates of one run, oldest first. */
+export const listRunGates = Effect.fn("Store.listRunGates")(function* (
+  folder: StateFolder,
+  run: string
+): Effect.fn.Return<ReadonlyArray<ListedGate>, StoreError> {
+  return (yield* onState(folder, run, readListed)) ?? []
+})
+
 /** A gate, and the money of its run as it stands. */
 export const findGate = Effect.fn("Store.findGate")(function* (
   folder: StateFolder,
@@ -117,7 +125,10 @@ export const decideGate = Effect.fn("Store.decideGate")(function* (
   if (found?.before === undefined) return yield* new GateNotFound({ gate, state: folder.root })
   if (found.after !== undefined) return found.after
   const { run, runStatus, decision: decided, decidedBy, decidedAt: at } = found.before
-  const outcome = decided === null ? "never decided, and its run is done" : `${decided} by ${decidedBy} at ${at?.toISOString()}`
+  const outcome =
+    decided === null
+      ? "never decided, and its run is done"
+      : `${decided} by ${decidedBy} at ${at?.toISOString().slice(0, 16).replace("T", " ")} UTC`
   return yield* new GateNotOpen({ gate, run, outcome, isRunDone: runStatus === "done" })
 })
 

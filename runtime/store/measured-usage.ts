@@ -15,9 +15,9 @@ const MeasuredUsage = Schema.Struct({
     Schema.Struct({
       step: Schema.String,
       model: Schema.String,
-      /** Requests that were sent, or answered from an equal one. */
+      /** Requests that got an answer, be it an equal one's. */
       asked: Schema.Finite,
-      /** Requests that were sent: what the tokens are of. */
+      /** Requests that were sent and answered: what the tokens are of. */
       calls: Schema.Finite,
       inputTokens: Schema.Finite,
       outputTokens: Schema.Finite

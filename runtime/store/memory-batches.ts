@@ -55,8 +55,9 @@ export const batchedOf = (batches: DiskBatches, seq: number): ReadonlyMap<string
   for (const { record, members, replies } of batches.values()) {
     if (record.status === "dropped") continue
     for (const { step, attempt } of members.filter((member) => member.seq === seq)) {
-      const earlier = times.get(`${step} ${attempt}`) ?? 0
-      times.set(`${step} ${attempt}`, earlier + 1)
+      const call = `${step} ${attempt} ${record.requests}`
+      const earlier = times.get(call) ?? 0
+      times.set(call, earlier + 1)
       if (record.status === "settled") continue
       const reply = replies.findLast((each) => each.seq === seq && each.step === step && each.attempt === attempt)
       const isLive = record.status !== "ingested"

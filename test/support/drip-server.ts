@@ -10,7 +10,7 @@ export const serve = (answer: (socket: Socket) => void) =>
     Effect.promise(async () => {
       const sockets = new Set<Socket>()
       const closed = Promise.withResolvers<void>()
-      export const server = createServer((socket) => {
+      const server = createServer((socket) => {
         sockets.add(socket)
         socket.on("error", () => undefined)
         socket.on("close", () => closed.resolve())

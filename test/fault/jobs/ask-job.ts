@@ -18,6 +18,7 @@ import {
   usd,
   user,
   validate,
+  type Classification,
   type ModelTier
 } from "nightshift"
 
@@ -28,8 +29,12 @@ const Note = Schema.Struct({ note: Schema.String.annotate({ description: env("AS
 const mails = jsonl(env("FAULT_INPUT", "items.jsonl"), { schema: Mail, key: ({ id }) => id })
 const parts = partition(mails)
 
-// The environment of a test holds one of the tiers.
-const options = { account: "desk", tier: env("PAID_TIER", "realtime") as ModelTier }
+// The environment of a test holds one of the tiers, and classifications.
+const options = {
+  account: "desk",
+  tier: env("PAID_TIER", "realtime") as ModelTier,
+  approvedFor: env("ASK_APPROVED", "internal") as Classification
+}
 const models = {
   responses: openai(env("ASK_NAME", "gpt-5-mini"), options),
   chat: openai("gpt-5-mini", { ...options, api: "chat" }),
@@ -68,7 +73,7 @@ const said = report(total, ({ total }) => `${total} notes.`)
 export default job("ask", {
   owner: "tests",
   purpose: "Fault tests",
-  classification: "internal",
+  classification: env("ASK_CLASS", "internal") as Classification,
   budget: usd(Number(env("PAID_BUDGET", "5"))),
   ...(env("ASK_WITHIN", "no") === "yes" ? { schedule: cron("0 1 * * *", { timeZone: "UTC", within: "1 hour" }) } : {}),
   steps: { mails, parts, notes, checked, total, said }

@@ -56,7 +56,14 @@ layer(Layer.empty, { excludeTestServices: true })("a transfer that drips", (it) 
         socket.write(chunkedHead)
         drip(socket, "1\r\n \r\n")
       })
-      const account = { name: "desk", engine: "openai" as const, baseUrl: `${server.origin}/v1`, key: null, timeoutMs: 100 }
+      const account = {
+        name: "desk",
+        engine: "openai" as const,
+        baseUrl: `${server.origin}/v1`,
+        key: null,
+        timeoutMs: 100,
+        isTimeoutOwn: true
+      }
       const accounts: Accounts["Service"] = {
         of: () => account,
         limitsOf: () => ({ requestsPerMinute: null, tokensPerMinute: null, concurrencyMax: undefined }),
