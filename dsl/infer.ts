@@ -38,7 +38,10 @@ type OverrideServices<O> = {
 }[keyof O]
 
 interface InferSettings {
-  /** The most tokens that one answer may have: bounds what it can cost. Models with a price need it. */
+  /**
+   * The most tokens that one answer may have: bounds what it can cost. Models with a price need it. An answer that is cut off is asked for again
+   * with twice as many, then with four times as many, where `retriesMax` and the budget allow it; then it's given up on.
+   */
   readonly maxTokens?: number
   /** 0 to 2; the provider's default when left out. */
   readonly temperature?: number

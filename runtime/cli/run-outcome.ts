@@ -69,7 +69,7 @@ const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunSt
   })
   yield* noteMeasured(folder, report)
   const json = jsonOf(report, null, path)
-  const isOpen = dispositions.dead + dispositions.review > 0
+  const isOpen = dispositions.dead + dispositions.review + dispositions.held > 0
   return { json, text: textOf(json, report), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
 })
 

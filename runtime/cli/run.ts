@@ -12,7 +12,7 @@ export const run = verb(
   "run",
   {
     description:
-      "Run a job: manifest, work, aggregates, report. Exit 0 done · 3 done with dead letters or reviews · 4 waiting at a gate · 1 failed · 130 interrupted, resumable.",
+      "Run a job: manifest, work, aggregates, report. Exit 0 done · 3 done with dead letters, reviews or items held back · 4 waiting at a gate · 1 failed · 130 interrupted, resumable.",
     examples: [
       ["runtime run jobs/inbox-triage.ts", "run it for the current logical date"],
       ["runtime run jobs/inbox-triage.ts --date 2026-03-01 --limit 100", "a trial on the first hundred items"]

@@ -49,7 +49,7 @@ export const runs = verb(
     const { textTable } = yield* Effect.promise(() => import("./table.ts"))
     const count = (items: number | null): string => (items === null ? "" : formatCount(items))
     const text = textTable(
-      ["run", "status", "started", "items", "delivered", "dead", "review", "spent"],
+      ["run", "status", "started", "items", "delivered", "dead", "review", "held", "spent"],
       json.map((row) => [
         row.run,
         `${row.status}${row.trial ? " (trial)" : ""}`,
@@ -58,6 +58,7 @@ export const runs = verb(
         count(row.delivered),
         count(row.dead),
         count(row.review),
+        count(row.held),
         row.spentUsd === null ? "" : formatUsd(row.spentUsd)
       ])
     )

@@ -125,7 +125,7 @@ export class PaidCaller implements Caller {
       if (Result.isSuccess(result)) return Effect.succeed(answered(result.success, "batch", this.#saved(model, result.success)))
       if (result.failure.consequence === "wait") return this.#askAgain(request, place, prior)
       if (result.failure.consequence === "stop") return this.#stop(result.failure)
-      return Effect.succeed({ ...this.#failed(result.failure), tier: "batch" })
+      return Effect.succeed({ ...this.#failed(result.failure), tier: "batch", savedUsd: this.#saved(model, result.failure) })
     })
   }
 
@@ -169,7 +169,8 @@ export class PaidCaller implements Caller {
       if (tried === "again") continue
       if (Result.isSuccess(tried)) return answered(tried.success, "realtime", this.#saved(model, tried.success))
       const error = tried.failure
-      return error.consequence === "stop" ? yield* this.#stop(error) : this.#failed(billedAs(error, boundUsd))
+      if (error.consequence === "stop") return yield* this.#stop(error)
+      return { ...this.#failed(billedAs(error, boundUsd)), savedUsd: this.#saved(model, error) }
     }
   })
 
@@ -277,7 +278,8 @@ export class PaidCaller implements Caller {
     return { kind: "called", result: Result.fail(error), tier: "realtime", savedUsd: 0, isStored: false }
   }
 
-  #saved(model: Model, { usage, costUsd }: Reply): number | null {
+  /** Of an answer that couldn't be used too: its cost is as much less. */
+  #saved(model: Model, { usage, costUsd }: Pick<Reply, "usage" | "costUsd">): number | null {
     const full = this.#options.prices.fullUsd(model, usage)
     return full === null || costUsd === null ? null : full - costUsd
   }

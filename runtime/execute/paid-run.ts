@@ -13,6 +13,7 @@ import { boundUsd, fullUsd, inputTokensBound } from "../provider/price.ts"
 import type { CallRequest, Provider } from "../provider/provider.ts"
 import { structuredOutput } from "../provider/structured-output.ts"
 import type { Usage } from "../provider/usage.ts"
+import { dollars } from "../report/text.ts"
 import type { BatchRecord } from "../store/batch-record.ts"
 import { openEarlierAnswers } from "../store/earlier-answers.ts"
 import type { DuckLedger } from "../store/ledger-duckdb.ts"
@@ -111,7 +112,7 @@ const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions)
         (isNews) =>
           isNews
             ? Effect.logWarning(
-                `Run ${run} has spent ${spentUsd.toFixed(2)} of its ${money.envelopeUsd.toFixed(2)} US dollars: at 100 % it waits for approval.`
+                `Run ${run} has spent ${dollars(spentUsd)} of its ${dollars(money.envelopeUsd)}. When the rest is spent too, it waits at a gate for your approval.`
               )
             : Effect.void
       )

@@ -30,7 +30,7 @@ const optionsOf = ({ accounts, model }: Caller) => {
 /** A transfer has as long as a call, and this much more for its bytes: a slow line is no fault, one that drips is. */
 export const bytesPerMsMin = 50
 
-/** What an SDK's own limit leaves open, which ends with the reply's headers: a body that drips for ever. Lists have many pages. */
+/** Of a whole call, in its time limits: Anthropic's SDK counts only as far as the reply's headers, and a body may drip for ever. Lists have many pages. */
 const callsMax = 10
 
 /** Calls OpenAI's SDK, which is loaded (some 150 ms) when the first batch needs it. A client a call: the key may have been rotated. */

@@ -62,6 +62,9 @@ const details = (report: RunReport, clock: Clock): ReadonlyArray<string> => {
     ...(rejected === 0 ? [] : [`${plural(rejected, "row")} could not be used and ${rejected === 1 ? "was" : "were"} set aside.`]),
     ...(report.flagged === 0 ? [] : [`${plural(report.flagged, "item")} carr${report.flagged === 1 ? "ies" : "y"} an advisory flag.`]),
     ...(report.sessions > 1 ? [`It took ${count(report.sessions)} processes: the run was resumed.`] : []),
+    ...report.gates.flatMap(({ gate, decision }) =>
+      decision === "rejected" ? [`A person closed it early, at gate ${gate}: what was open was held back without a call.`] : []
+    ),
     ...(report.status === "done" ? [completeness(report)] : [])
   ]
 }

@@ -64,7 +64,7 @@ const open = async (file: string, table: string): Promise<DuckDb.DuckDBConnectio
   return connection
 }
 
-const append = async (
+export const append = async (
   connection: DuckDb.DuckDBConnection,
   table: string,
   types: ReadonlyArray<DuckDb.DuckDBType>,

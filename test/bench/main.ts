@@ -6,8 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 
+import { benchBatch } from "./batch-run.ts"
 import { benchFaulty } from "./faulty-run.ts"
 import { benchLargeRun } from "./large-run.ts"
+import { benchPaidKill } from "./paid-kill.ts"
 import { benchRateLimit } from "./rate-limit-run.ts"
 import { benchRealtime } from "./realtime-run.ts"
 import { benchResume } from "./resume-run.ts"
@@ -20,6 +22,8 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   realtime: (folder) => benchRealtime(folder, 20_000),
   faulty: (folder) => benchFaulty(folder, 5_000),
   "rate-limit": (folder) => benchRateLimit(folder, 900),
+  batch: (folder) => benchBatch(folder, 200_000),
+  "paid-kill": (folder) => benchPaidKill(folder, 20_000),
   "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
   // For a quick look while working on something.
   small: (folder) => benchLargeRun(folder, 100_000)

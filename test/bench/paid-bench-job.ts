@@ -32,8 +32,8 @@ export const bare = openaiCompatible("llama", {
   baseUrl: env("BENCH_SERVER", "http://127.0.0.1:9/v1"),
   price: { inputUsd: 0.1, outputUsd: 0.2 }
 })
-// What each bench asks.
-const models = {
+/** What each bench asks. */
+export const models = {
   bare,
   openai: openai("gpt-5-mini", { account: "desk" }),
   "openai-batch": openai("gpt-5-mini", { account: "desk", tier: "batch" }),

@@ -50,17 +50,20 @@ export const runOf = (state: string): string => {
   return run
 }
 
-/** Asks the run's record: one row. It must have ended, or have been killed. */
-export const askRecord = async (state: string, sql: string): Promise<ReadonlyArray<number>> => {
+/** Asks the run's record for numbers, by row. The run must have ended, or have been killed. */
+export const askRows = async (state: string, sql: string): Promise<ReadonlyArray<ReadonlyArray<number>>> => {
   const instance = await DuckDb.DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   await connection.run(`attach '${path.join(state, "runs", runOf(state), "state.duckdb")}' as state (read_only)`)
   const reader = await connection.runAndReadAll(sql)
-  const [row = []] = reader.getRowsJS()
+  const rows = reader.getRowsJS().map((row) => row.map(Number))
   connection.closeSync()
   instance.closeSync()
-  return row.map(Number)
+  return rows
 }
+
+/** One row. */
+export const askRecord = async (state: string, sql: string): Promise<ReadonlyArray<number>> => (await askRows(state, sql))[0] ?? []
 
 /** Items a second from the first lease to the last commit. */
 export const workPace = async (state: string): Promise<number> => {

@@ -1,14 +1,15 @@
 /** What bare `undici.request` reaches against the fake provider: the same bodies, as many in flight, and nothing done with the answers. */
-import { render } from "nightshift"
+import { render, type Model } from "nightshift"
 import { Agent, request } from "undici"
 
+import type { CallRequest } from "../../runtime/provider/provider.ts"
 import { compatibleChat } from "../../runtime/provider/openai-chat.ts"
 import { bare, maxTokens, prompt, Topic } from "./paid-bench-job.ts"
 import { mailText } from "./run-process.ts"
 
 /** Requests a second. */
 export const rawRequests = async (openaiUrl: string, requests: number, inFlight: number): Promise<number> => {
-  const bodies = Array.from({ length: requests }, (_, index) => bodyOf(mailText(index)))
+  const bodies = Array.from({ length: requests }, (_, index) => compatibleChat.body(requestOf(bare, mailText(index)), "realtime"))
   const dispatcher = new Agent({ connections: inFlight, pipelining: 1 })
   const headers = { "content-type": "application/json" }
   let next = 0
@@ -26,16 +27,12 @@ export const rawRequests = async (openaiUrl: string, requests: number, inFlight:
   return requests / seconds
 }
 
-/** What a run sends of such a mail. */
-const bodyOf = (text: string): string =>
-  compatibleChat.body(
-    {
-      model: bare,
-      messages: prompt({ text }).map((message) => ({ role: message.role, text: render(message), data: [] })),
-      attempt: 1,
-      output: Topic,
-      maxTokens,
-      temperature: null
-    },
-    "realtime"
-  )
+/** What a run asks about such a mail. */
+export const requestOf = (model: Model, text: string): CallRequest => ({
+  model,
+  messages: prompt({ text }).map((message) => ({ role: message.role, text: render(message), data: [] })),
+  attempt: 1,
+  output: Topic,
+  maxTokens,
+  temperature: null
+})

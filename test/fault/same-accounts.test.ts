@@ -54,7 +54,7 @@ describe("a run that began under --env", { timeout: 60_000 }, () => {
     const approved = await start(["approve", `${run}.1`, "--add-usd", "0.0004"]).ended
     expect(approved.code, approved.stderr).toBe(4)
     const rejected = await start(["reject", `${run}.2`]).ended
-    expect(rejected.code, rejected.stderr).toBe(0)
+    expect(rejected.code, rejected.stderr).toBe(3)
     expect(outcomeOf(rejected).held).toBeGreaterThan(0)
     expect(fake.stats().byStatus[401]).toBeUndefined()
   })

@@ -228,7 +228,7 @@ describe("OpenAI's files", () => {
       await expect(openai.files.retrieve(file.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
       await expect(openai.files.delete(file.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
     }
-    expect(fake.stats().files).toEqual({ uploaded: 2, deleted: 2 })
+    expect(fake.stats().files).toEqual({ begun: 2, uploaded: 2, deleted: 2 })
   })
 
   it("an input file may be deleted while its batch works on it", async () => {

@@ -12,12 +12,18 @@ export const paidJob = join(repo, "test/fault/jobs/paid-job.ts")
 /** What `run --json` and `resume --json` print of a run that ended. */
 export interface PaidOutcome {
   readonly run: string
+  readonly status: string
   readonly delivered: number
   readonly dead: number
   readonly held: number
   readonly spentUsd: number
+  /** Null where nobody could tell. */
+  readonly estimateUsd: number | null
+  /** Where it waits; null once it is done. */
+  readonly gate: string | null
   readonly calls: number
   readonly reused: number
+  readonly savedUsd: number
 }
 
 export interface PaidHome extends AsyncDisposable {

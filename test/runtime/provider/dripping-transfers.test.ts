@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import { openai } from "../../../dsl/index.ts"
 import type { Accounts } from "../../../runtime/provider/accounts.ts"
 import { downloadLines } from "../../../runtime/provider/download.ts"
-import { callOpenAi } from "../../../runtime/provider/sdk.ts"
+import { callAnthropic, callOpenAi } from "../../../runtime/provider/sdk.ts"
 import { chunkedHead, drip, serve } from "../../support/drip-server.ts"
 
 const model = openai("gpt-5-mini", { account: "desk", tier: "batch" })
@@ -69,8 +69,12 @@ layer(Layer.empty, { excludeTestServices: true })("a transfer that drips", (it) 
         limitsOf: () => ({ requestsPerMinute: null, tokensPerMinute: null, concurrencyMax: undefined }),
         reread: () => Effect.succeed(false)
       }
-      const call = callOpenAi({ accounts, model }, (sdk, signal) => sdk.batches.retrieve("batch_1", { signal }))
-      expect(yield* Effect.flip(call)).toMatchObject({ reason: "timeout" })
+      const caller = { accounts, model }
+      const calls = [
+        callOpenAi(caller, (sdk, signal) => sdk.batches.retrieve("batch_1", { signal })).pipe(Effect.asVoid),
+        callAnthropic(caller, (sdk, signal) => sdk.messages.batches.retrieve("batch_1", {}, { signal })).pipe(Effect.asVoid)
+      ]
+      for (const call of calls) expect(yield* Effect.flip(call)).toMatchObject({ reason: "timeout" })
       yield* Effect.promise(() => server.closed)
     })
   )
