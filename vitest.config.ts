@@ -10,6 +10,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Tests kill processes, change folders and open DuckDB's native addon: none of it is safe between threads.
     pool: "forks",
+    // Most of the long ones wait for commands that they started: one at a time would leave a second core idle.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000
   }

@@ -27,12 +27,15 @@ const perWorkerMinute = (partitions: RunReport["partitions"]): number | null => 
 /** Null where no model was asked. What failed tries used counts to the answers that came of them: the next run will have such tries too. */
 export const usageOf = ({ manifest, costs }: Pick<RunReport, "manifest" | "costs">, before: MeasuredUsage | null): MeasuredUsage | null => {
   if (manifest === 0 || costs.models.length === 0) return null
-  const steps = costs.models.map(({ step, model, calls, failed, reused, inputTokens, outputTokens }) => {
+  const steps = costs.models.map(({ step, model, calls, failed, reused, ...tokens }) => {
+    const { inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens } = tokens
     const answered = calls - failed
     const asked = answered + reused
     // A run that found all its answers in an earlier one says how many it needed, and nothing of their length.
     const known = answered > 0 ? undefined : before?.steps.find((each) => each.step === step && each.model === model)
-    return known === undefined ? { step, model, asked, calls: answered, inputTokens, outputTokens } : { ...known, asked }
+    return known === undefined
+      ? { step, model, asked, calls: answered, inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens }
+      : { ...known, asked }
   })
   return { items: manifest, steps }
 }

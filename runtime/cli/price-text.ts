@@ -40,9 +40,12 @@ const notesOf = (models: ReadonlyArray<ModelEstimate>, sampled: number): Readonl
   return [
     ...note(({ input }) => input === "sampled", `Tokens in: counted over the prompts of ${formatCount(sampled)} items.`),
     ...note(({ input }) => input === "reckoned", "Tokens in of a prompt that reads answers: reckoned from the first step's."),
-    ...note(({ input, output }) => input === "measured" || output === "measured", "Measured by the job's last run where there was one."),
+    ...note(
+      ({ input, output }) => input === "measured" || output === "measured",
+      "Measured by the job's last run: tokens out, what was passed on, and what the provider's cache saved."
+    ),
     ...note(({ output }) => output === "assumed", "Tokens out: half of maxTokens is assumed; a run, or a trial with --limit, measures it."),
     ...note(({ isUpTo }) => isUpTo, "Up to: what a cascade passes on, or a filter lets through, is decided by answers."),
-    "What the provider's cache and equal inputs save isn't taken off."
+    `What ${models.some(({ output }) => output === "assumed") ? "the provider's cache saves is taken off the lowest price only; what " : ""}equal inputs save isn't taken off.`
   ]
 }

@@ -19,14 +19,14 @@ export type BudgetGateDetail = typeof BudgetGateDetail.Type
 export const readBudgetGate = (detail: unknown): BudgetGateDetail | null => Option.getOrNull(decodeDetail(detail))
 const decodeDetail = Schema.decodeUnknownOption(BudgetGateDetail)
 
-/** Open items cost about what finished ones did; their last calls need room for their bounds. */
+/** Open items cost about what finished ones did. */
 const margin = 1.1
 
-/** What would bring the run to its end, going by what its finished items cost: rounded up to two digits, a cent at least. */
+/** What would bring the run to its end, going by what its finished items cost, with room for the bound of the last call: rounded up to two digits, a cent at least. */
 export const suggestedUsd = ({ envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems }: BudgetGateDetail): number => {
   const done = items - openItems
   const restUsd = done > 0 ? (spentUsd / done) * openItems * margin : envelopeUsd
-  const missingUsd = Math.max(restUsd, neededUsd) - Math.max(0, envelopeUsd - spentUsd - uncertainUsd)
+  const missingUsd = restUsd + neededUsd - Math.max(0, envelopeUsd - spentUsd - uncertainUsd)
   return roundedUp(Math.max(missingUsd, neededUsd, 0.01))
 }
 

@@ -1,7 +1,7 @@
 /** What a run is expected to cost: the prompts of a few items, counted and scaled to all. Pure. */
 import type { Model } from "../../dsl/index.ts"
 import { costUsd, priceOf, type PricedTier } from "../provider/price.ts"
-import { noUsage } from "../provider/usage.ts"
+import { noUsage, type Usage } from "../provider/usage.ts"
 import type { MeasuredUsage } from "../store/measured-usage.ts"
 import { modelsOf, type Graph } from "./graph.ts"
 import type { PromptSize, PromptSizes } from "./prompt-sizes.ts"
@@ -11,6 +11,9 @@ import { autoTier } from "./tier.ts"
 const answerShare = { low: 0.1, likely: 0.5 } as const
 /** Of the items that a cascade's model is given, those it passes on, until a run has measured it. */
 const passedOnShare = 0.5
+
+/** No provider caches a shorter beginning, in tokens; some want a longer one. */
+const cachedFrom = 1_024
 
 /** What one model is expected to cost at one step. */
 export interface ModelEstimate {
@@ -32,7 +35,7 @@ export interface ModelEstimate {
 }
 
 export interface PriceEstimate {
-  /** Null where a price, the input or a prompt isn't known. */
+  /** Null where a price, the input or a prompt isn't known. Short answers, and all that prompts share read from the provider's cache. */
   readonly lowUsd: number | null
   readonly likelyUsd: number | null
   /** Every answer as long as `maxTokens` allows, every item at every model; without retries. */
@@ -102,7 +105,7 @@ const modelEstimate = (options: PriceOptions, size: PromptSize, items: number, p
   const usd = (bound: "low" | "likely" | "high"): number | null => {
     if (input.from === "unknown" || priceOf(model, options.at) === null) return null
     const costs = input.tokens.map(
-      (inputTokens) => costUsd(model, { ...noUsage, inputTokens, outputTokens: answers[bound] }, tiers[bound], options.at) ?? 0
+      (inputTokens) => costUsd(model, usageOf(inputTokens, answers[bound], cachedOf(size, bound, last)), tiers[bound], options.at) ?? 0
     )
     return mean(costs) * shares[bound] * items
   }
@@ -123,23 +126,44 @@ const modelEstimate = (options: PriceOptions, size: PromptSize, items: number, p
   }
 }
 
+/** What a provider's cache may take off: at best all that prompts begin with, at worst nothing; once a run has measured it, as much again. */
+const cachedOf = ({ tokens, sharedTokens }: PromptSize, bound: keyof Bounds, last: LastRun | null): LastRun["cached"] => {
+  if (bound === "high") return { read: 0, written: 0 }
+  if (last !== null) return last.cached
+  const length = mean(tokens ?? [])
+  const isCached = bound === "low" && length > 0 && sharedTokens >= cachedFrom
+  return { read: isCached ? Math.min(1, sharedTokens / length) : 0, written: 0 }
+}
+
+const usageOf = (inputTokens: number, outputTokens: number, { read, written }: LastRun["cached"]): Usage => ({
+  ...noUsage,
+  inputTokens,
+  cacheReadTokens: inputTokens * read,
+  cacheWrite5mTokens: inputTokens * written,
+  outputTokens
+})
+
 interface LastRun {
   /** Requests an item. */
   readonly share: number
   /** Tokens a request; undefined where none was sent. */
   readonly prompt: number | undefined
   readonly answer: number | undefined
+  /** Shares of the input tokens that were read from the provider's cache, and written to it. */
+  readonly cached: { readonly read: number; readonly written: number }
 }
 
 /** The last run of the same model at the same step. */
 const lastOf = (measured: MeasuredUsage | null, { step, model }: PromptSize): LastRun | null => {
   const found = measured?.steps.find((each) => each.step === step && each.model === model.name)
   if (measured === null || found === undefined || measured.items === 0) return null
-  const { asked, calls, inputTokens, outputTokens } = found
+  const { asked, calls, inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens } = found
+  const ofInput = (tokens: number): number => (inputTokens === 0 ? 0 : tokens / inputTokens)
   return {
     share: asked / measured.items,
     prompt: calls === 0 ? undefined : inputTokens / calls,
-    answer: calls === 0 ? undefined : outputTokens / calls
+    answer: calls === 0 ? undefined : outputTokens / calls,
+    cached: { read: ofInput(cacheReadTokens), written: ofInput(cacheWriteTokens) }
   }
 }
 

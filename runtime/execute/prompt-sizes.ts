@@ -29,6 +29,8 @@ export interface PromptSize {
   readonly items: number
   /** Input tokens of each of those; null where the prompt reads an answer, which there isn't yet. */
   readonly tokens: ReadonlyArray<number> | null
+  /** Of each of those: what all prompts begin with, which a provider may read from its cache. */
+  readonly sharedTokens: number
   /** A `when` that looks at answers stands before it: how many it lets pass can't be told. */
   readonly isFiltered: boolean
 }
@@ -78,15 +80,26 @@ const modelsHere = (node: InferNode): ReadonlyArray<Model> => [
   ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])
 ]
 
+/** A message as it is sent. */
+interface Part {
+  readonly text: string
+  readonly tokens: number
+}
+
+interface Seen {
+  items: number
+  /** The messages that the prompts of all items so far begin with. */
+  shared: ReadonlyArray<Part>
+  readonly tokens: Array<number>
+}
+
 /** One infer: which items it is given, and what its prompt makes of them. */
 class StepPrompts {
   readonly #node: InferNode
   /** The filters between the items and this step; null where it reads answers. */
   readonly #filters: ReadonlyArray<WhenNode> | null
   readonly #isFiltered: boolean
-  readonly #seen = new Map<Model, { items: number; readonly tokens: Array<number> }>()
-  /** Texts without data are the same for every item. */
-  readonly #constant = new Map<string, number>()
+  readonly #seen = new Map<Model, Seen>()
   readonly #schemaTokens = new Map<Model, number>()
   #called = 0
   #failed = 0
@@ -105,9 +118,11 @@ class StepPrompts {
   get sizes(): ReadonlyArray<PromptSize> {
     const { name, models, definition } = this.#node
     const common = { infer: name, maxTokens: definition.maxTokens ?? 0, isFiltered: this.#isFiltered }
-    return [...this.#seen].flatMap(([model, { items, tokens }]) => {
+    return [...this.#seen].flatMap(([model, { items, tokens, shared }]) => {
       const own = models.findIndex((each) => each.model === model)
-      const size = { ...common, model, items, tokens: this.#filters === null ? null : tokens, place: Math.max(0, own) }
+      // One prompt shares nothing with another.
+      const sharedTokens = tokens.length < 2 ? 0 : shared.reduce((sum, part) => sum + part.tokens, 0)
+      const size = { ...common, model, items, sharedTokens, tokens: this.#filters === null ? null : tokens, place: Math.max(0, own) }
       return isRemote(model) ? [{ ...size, step: models[own]?.step ?? name }] : []
     })
   }
@@ -118,7 +133,7 @@ class StepPrompts {
       const override = overrides.get(example.label)
       const asked = (override?.model === undefined ? models.map(({ model }) => model) : [override.model]).filter(isRemote)
       if (asked.length === 0) return
-      if (this.#filters === null) return asked.forEach((model) => this.#add(model, null))
+      if (this.#filters === null) return asked.forEach((model) => this.#add(model, null, 0))
       for (const { definition: filter } of this.#filters) {
         const passed = yield* Effect.result(callPlain("when", () => filter.test(example.item)))
         if (passed._tag === "Failure" || !passed.success) return
@@ -127,34 +142,37 @@ class StepPrompts {
       this.#called++
       const rendered = yield* callEventually("prompt", services, () => prompt(example.item)).pipe(
         Effect.flatMap((messages) =>
-          callPlain("prompt", () => asked.map((model) => [model, this.#tokensOf(model, messages, count)] as const))
+          callPlain("prompt", () =>
+            asked.map((model) => [model, this.#partsOf(model, messages, count), this.#schemaOf(model, count)] as const)
+          )
         ),
         Effect.result
       )
-      if (rendered._tag === "Success") return rendered.success.forEach(([model, tokens]) => this.#add(model, tokens))
+      if (rendered._tag === "Success")
+        return rendered.success.forEach(([model, parts, schemaTokens]) => this.#add(model, parts, schemaTokens))
       this.#failed++
       this.#reason = rendered.failure.detail
     })
   }
 
-  #add(model: Model, tokens: number | null): void {
-    const seen = this.#seen.get(model) ?? { items: 0, tokens: [] }
+  #add(model: Model, parts: ReadonlyArray<Part> | null, schemaTokens: number): void {
+    const seen = this.#seen.get(model) ?? { items: 0, shared: parts ?? [], tokens: [] }
     this.#seen.set(model, seen)
     seen.items++
-    if (tokens !== null) seen.tokens.push(tokens)
+    if (parts === null) return
+    const differs = seen.shared.findIndex(({ text }, place) => parts[place]?.text !== text)
+    if (differs !== -1) seen.shared = seen.shared.slice(0, differs)
+    seen.tokens.push(parts.reduce((sum, { tokens }) => sum + tokens, 0) + tokensAroundChat + schemaTokens)
   }
 
-  #tokensOf(model: Model, messages: ReadonlyArray<Message>, count: CountTokens): number {
-    const said = messages.reduce((sum, message) => sum + this.#messageTokens(model, message, count) + tokensAroundMessage, 0)
-    return said + tokensAroundChat + this.#schemaOf(model, count)
-  }
-
-  #messageTokens(model: Model, message: Message, count: CountTokens): number {
-    if (message.holes.length > 0) return count(model, render(message))
-    const key = `${model.engine} ${model.name} ${message.literals[0]}`
-    const tokens = this.#constant.get(key) ?? count(model, render(message))
-    this.#constant.set(key, tokens)
-    return tokens
+  #partsOf(model: Model, messages: ReadonlyArray<Message>, count: CountTokens): ReadonlyArray<Part> {
+    const before = this.#seen.get(model)?.shared ?? []
+    return messages.map((message, place) => {
+      const text = render(message)
+      const known = before[place]
+      // What items have in common is often the longest of it: counted once.
+      return known?.text === text ? known : { text, tokens: count(model, text) + tokensAroundMessage }
+    })
   }
 
   /** The schema goes along with every request. */

@@ -131,7 +131,7 @@ export class AccountFault extends Schema.TaggedError<AccountFault>()("AccountFau
 }) {
   override get message(): string {
     return (
-      `Run ${this.run} stopped: ${this.detail}. No call of account "${this.account}" can succeed until that is mended, so none was tried again; ` +
+      `Run ${this.run} stopped: ${this.detail.replace(/\.$/, "")}. No call of account "${this.account}" can succeed until that is mended, so none was tried again; ` +
       `${this.openItems} items are open and none was given up on. Then \`runtime resume ${this.run}\` goes on from here.`
     )
   }

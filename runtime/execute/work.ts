@@ -6,7 +6,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { InputChanged, SourceError } from "../source/source-error.ts"
 import type { Span } from "../store/batch-record.ts"
 import { Ledger, type LedgerShape, type PartitionRecord, type PendingItem } from "../store/ledger.ts"
-import { firstSlice, nextSlice } from "../store/slice-size.ts"
+import { nextSlice, sliceOf } from "../store/slice-size.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { Dispatcher, type Lease } from "./dispatcher.ts"
 import { abandonItem, processItem, type ItemEnvironment } from "./item.ts"
@@ -127,12 +127,13 @@ class ItemFeed {
   #slice: ReadonlyArray<PendingItem> = []
   #at = 0
   #from: number
-  #size = firstSlice
+  #size: number
 
-  constructor(ledger: LedgerShape, { firstSeq, lastSeq }: PartitionRecord) {
+  constructor(ledger: LedgerShape, { firstSeq, lastSeq, items, bytes }: PartitionRecord) {
     this.#ledger = ledger
     this.#from = firstSeq
     this.#last = lastSeq
+    this.#size = sliceOf(items, bytes)
   }
 
   take(): PendingItem | null {

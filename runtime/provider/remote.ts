@@ -8,7 +8,7 @@ import type { Accounts } from "./accounts.ts"
 import { callTimeoutMs } from "./call-timeout.ts"
 import { answerJson } from "./answer-json.ts"
 import { anthropicMessages } from "./anthropic-messages.ts"
-import type { Dialect } from "./dialect.ts"
+import type { Dialect, ReadReply } from "./dialect.ts"
 import { send, type HttpAgent } from "./http.ts"
 import { refusalOf } from "./http-reason.ts"
 import { limitSignals } from "./limit-signals.ts"
@@ -123,10 +123,9 @@ export const replyOf = (
   { status, json: told, text, signals, tier, at }: WireReply
 ): Effect.Effect<Reply, ProviderError> => {
   const name = { model: model.name, account: model.account }
-  const json = maskJson(told)
   if (status < 200 || status > 299)
-    return Effect.fail(providerError({ ...name, ...refusalOf(status, json), raw: cut(text()), status, signals }))
-  const read = dialect.read(json)
+    return Effect.fail(providerError({ ...name, ...refusalOf(status, maskJson(told)), raw: cut(text()), status, signals }))
+  const read = maskedRead(dialect, told)
   const paid = { modelVersion: read.modelVersion, usage: read.usage, costUsd: costUsd(model, read.usage, tier, at) }
   if (read.kind === "failed")
     return Effect.fail(providerError({ ...name, ...paid, reason: read.reason, detail: read.detail, raw: cut(text()), status, signals }))
@@ -141,6 +140,13 @@ export const replyOf = (
     modelVersion: read.modelVersion ?? model.name,
     signals
   })
+}
+
+/** Of a completion only what is read of it can get anywhere: the rest of the body, which may be long, is left alone. */
+const maskedRead = (dialect: Dialect, told: unknown): ReadReply => {
+  const read = dialect.read(told)
+  if (read.kind === "failed") return dialect.read(maskJson(told))
+  return { ...read, text: mask(read.text), modelVersion: read.modelVersion === null ? null : mask(read.modelVersion) }
 }
 
 /** A base URL's origin, and the path in front of the API's own. */

@@ -13,11 +13,22 @@ type Db = Kysely<LedgerTables>
 
 const { BIGINT, INTEGER, VARCHAR } = DuckDb
 const members = target("state", "batch_requests", INTEGER, BIGINT, VARCHAR, INTEGER)
-const replies = target("payload", "replies", INTEGER, BIGINT, VARCHAR, INTEGER, VARCHAR)
+
+/** A batch's results on their way in: in memory, and beyond its bound in the run's folder of temporary files. */
+const incomingOf = (batch: number): string => `replies_${batch}`
 
 // oxlint-disable-next-line max-lines-per-function -- one small function a promise of the ledger, in its order
 export const batchesOn = (run: OpenRun): BatchLedger => {
   const { duck, patience } = run
+  const incoming = new Set<number>()
+  const onWriter = (doing: string, work: (writer: DuckDb.DuckDBConnection) => Promise<unknown>): Effect.Effect<void, StoreError> =>
+    patience.waitOut(
+      run.exclusively(
+        Effect.uninterruptible(
+          Effect.asVoid(Effect.tryPromise({ try: () => work(duck.writer), catch: (cause) => storeError(doing, cause) }))
+        )
+      )
+    )
   const write = (doing: string, work: (db: Db) => Promise<unknown>): Effect.Effect<void, StoreError> =>
     patience.waitOut(run.exclusively(Effect.asVoid(Effect.uninterruptible(duck.use(doing, work)))))
   return {
@@ -25,19 +36,12 @@ export const batchesOn = (run: OpenRun): BatchLedger => {
     intend: (batch, requests) =>
       Effect.andThen(
         Effect.sync(() => void (run.hasBatches = true)),
-        patience.waitOut(
-          run.exclusively(
-            Effect.uninterruptible(
-              Effect.tryPromise({
-                try: () => writeIntent(duck.writer, batch, requests),
-                catch: (cause) => storeError("noting a provider batch", cause)
-              })
-            )
-          )
-        )
+        onWriter("noting a provider batch", (writer) => writeIntent(writer, batch, requests))
       ),
-    update: (batch, { status, providerBatch, files, outcome }) =>
-      write("noting a provider batch", (db) =>
+    update: Effect.fnUntraced(function* (batch, { status, providerBatch, files, outcome }) {
+      const isIngested = status === "ingested" && incoming.has(batch)
+      if (isIngested) yield* onWriter("ingesting a provider batch", (writer) => keepIncoming(writer, batch))
+      yield* write("noting a provider batch", (db) =>
         db
           .updateTable("state.batches")
           .set({
@@ -48,20 +52,17 @@ export const batchesOn = (run: OpenRun): BatchLedger => {
           })
           .where("batch", "=", batch)
           .execute()
-      ),
+      )
+      if (isIngested) yield* onWriter("ingesting a provider batch", (writer) => writer.run(`drop table memory.main.${incomingOf(batch)}`))
+    }),
     clearReplies: (batch) =>
-      write("ingesting a provider batch", (db) => db.deleteFrom("payload.replies").where("batch", "=", batch).execute()),
-    addReplies: (batch, lines) =>
-      patience.waitOut(
-        run.exclusively(
-          Effect.uninterruptible(
-            Effect.tryPromise({
-              try: () => appendReplies(duck.writer, batch, lines),
-              catch: (cause) => storeError("ingesting a provider batch", cause)
-            })
-          )
-        )
+      Effect.andThen(
+        onWriter("ingesting a provider batch", (writer) =>
+          writer.run(`create or replace table memory.main.${incomingOf(batch)} as from payload.replies limit 0`)
+        ),
+        Effect.sync(() => void incoming.add(batch))
       ),
+    addReplies: (batch, lines) => onWriter("ingesting a provider batch", (writer) => appendReplies(writer, batch, lines)),
     spans: (batch) =>
       duck.use("reading provider batches", async (db) => {
         const { rows } = await sql<{ partition: number; firstSeq: number; lastSeq: number }>`
@@ -165,9 +166,16 @@ const appendReplies = (
   lines: ReadonlyArray<BatchMember & { readonly body: string }>
 ): Promise<void> =>
   inTransaction(writer, async () => {
-    const rows = new RowBuffer(replies)
+    const rows = new RowBuffer(target("memory", incomingOf(batch), INTEGER, BIGINT, VARCHAR, INTEGER, VARCHAR))
     for (const { seq, step, attempt, body } of lines) rows.push(batch, BigInt(seq), step, attempt, body)
     await rows.appendTo(writer)
+  })
+
+/** Providers answer in any order: in the items' own a slice of them lies together, where else each slice would read the whole table. */
+const keepIncoming = (writer: DuckDb.DuckDBConnection, batch: number): Promise<void> =>
+  inTransaction(writer, async () => {
+    await writer.run(`delete from payload.replies where batch = ${batch}`)
+    await writer.run(`insert into payload.replies from memory.main.${incomingOf(batch)} order by seq, step, attempt`)
   })
 
 /** Provider batches that the run ever intended. */

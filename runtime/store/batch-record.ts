@@ -35,7 +35,7 @@ export interface Span {
   readonly lastSeq: number
 }
 
-/** What the work of a run needs of provider batches. All of it is durable when it returns. */
+/** What the work of a run needs of provider batches. All but replies is durable when it returns: those are with the change to `ingested`. */
 export interface BatchLedger {
   readonly all: Effect.Effect<ReadonlyArray<BatchRecord>, StoreError>
   /** Written before anything is created: the batch and who is in it. */

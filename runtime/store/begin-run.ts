@@ -134,6 +134,7 @@ export const readPartitions = async (db: Db): Promise<ReadonlyArray<PartitionRec
       "place.last_seq as lastSeq",
       "place.items",
       "place.weight",
+      "place.bytes",
       "place.status"
     ])
     .orderBy("place.partition_no")

@@ -96,6 +96,8 @@ export interface PartitionRecord {
   readonly lastSeq: number
   readonly items: number
   readonly weight: number
+  /** Of the items' bodies. */
+  readonly bytes: number
   readonly isDone: boolean
 }
 

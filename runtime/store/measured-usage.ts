@@ -20,6 +20,9 @@ const MeasuredUsage = Schema.Struct({
       /** Requests that were sent and answered: what the tokens are of. */
       calls: Schema.Finite,
       inputTokens: Schema.Finite,
+      /** Of the input tokens: read from the provider's cache, and written to it. */
+      cacheReadTokens: Schema.Finite,
+      cacheWriteTokens: Schema.Finite,
       outputTokens: Schema.Finite
     })
   )

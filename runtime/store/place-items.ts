@@ -32,10 +32,16 @@ export const placeItems = (
   const partitions: Array<DiskPartition> = []
   for (const [seq, ordinal] of order.entries()) {
     const partition = places[ordinal] ?? 0
-    const weight = items[ordinal]?.weight ?? 0
+    const { weight = 0, bytes = 0 } = items[ordinal] ?? {}
     const last = partitions.at(-1)
     if (last?.partition === partition)
-      partitions[partitions.length - 1] = { ...last, lastSeq: seq, items: last.items + 1, weight: last.weight + weight }
+      partitions[partitions.length - 1] = {
+        ...last,
+        lastSeq: seq,
+        items: last.items + 1,
+        weight: last.weight + weight,
+        bytes: last.bytes + bytes
+      }
     else
       partitions.push({
         partition,
@@ -44,6 +50,7 @@ export const placeItems = (
         lastSeq: seq,
         items: 1,
         weight,
+        bytes,
         isDone: false,
         epoch: 0,
         worker: null

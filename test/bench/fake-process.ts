@@ -6,7 +6,7 @@ import { createInterface } from "node:readline"
 
 import { request } from "undici"
 
-import type { FaultsPatch } from "../support/fake-provider/faults.ts"
+import type { Faults, FaultsPatch } from "../support/fake-provider/faults.ts"
 import type { FakeStats } from "../support/fake-provider/ledger.ts"
 import { root } from "./run-process.ts"
 
@@ -21,8 +21,8 @@ export interface FakeProcess extends AsyncDisposable {
   readonly paidAt: () => Promise<ReadonlyArray<number>>
   /** Every batch: how many of its lines are worked on. */
   readonly batches: () => Promise<ReadonlyArray<{ readonly total: number; readonly completed: number }>>
-  /** Changes what it does wrong, until the next reset. */
-  readonly faults: (patch: FaultsPatch) => Promise<void>
+  /** Changes what it does wrong until the next reset, and says what is in force. */
+  readonly faults: (patch?: FaultsPatch) => Promise<Faults>
   /** Empties the books; what it was told to do wrong when it was started stays in force. */
   readonly reset: () => Promise<void>
 }
@@ -50,7 +50,7 @@ export const startFake = async (flags: ReadonlyArray<string>): Promise<FakeProce
     stats: async () => (await ask("__stats")) as FakeStats,
     paidAt: async () => ((await ask("__ledger")) as ReadonlyArray<{ readonly at: number }>).map(({ at }) => at),
     batches: async () => (await ask("__batches")) as ReadonlyArray<{ readonly total: number; readonly completed: number }>,
-    faults: async (patch) => void (await ask("__faults", "POST", JSON.stringify(patch))),
+    faults: async (patch = {}) => (await ask("__faults", "POST", JSON.stringify(patch))) as Faults,
     reset: async () => void (await ask("__reset", "POST", JSON.stringify(faults))),
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode !== null) return

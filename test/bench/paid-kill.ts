@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 
 import { line } from "./bench-line.ts"
-import { startFake, type FakeProcess } from "./fake-process.ts"
+import { startFake } from "./fake-process.ts"
 import { askRecord, paidBenchJob, runOf, saidOf, startPaid } from "./paid-run.ts"
 import { inFlight } from "./realtime-run.ts"
 import { mailText, writeItems } from "./run-process.ts"
@@ -15,7 +15,7 @@ export const benchPaidKill = async (folder: string, items: number): Promise<void
   const input = path.join(folder, "items.jsonl")
   await writeItems(input, items, mailText)
   await killAtHalf(path.join(folder, "realtime"), input, items)
-  for (const kill of ["uploaded", "created", "ingesting"] as const) await killBatch(path.join(folder, kill), input, items, kill)
+  for (const step of steps) await killBatch(path.join(folder, step), input, items, step)
 }
 
 const killAtHalf = async (folder: string, input: string, items: number): Promise<void> => {
@@ -38,29 +38,24 @@ const killAtHalf = async (folder: string, input: string, items: number): Promise
   line("  spent by the record", `${spent.toFixed(6)} US dollars`, "")
 }
 
-/** At each step of the way the same promise: none. */
-const killBatch = async (folder: string, input: string, items: number, step: "uploaded" | "created" | "ingesting"): Promise<void> => {
-  await using fake = await startFake(["--batch-ms", step === "ingesting" ? "2000" : "8000"])
+/** Where a batch can be when its run dies: the provider's answer to this call never comes. */
+const steps = ["create", "content", "delete"] as const
+
+const killBatch = async (folder: string, input: string, items: number, step: (typeof steps)[number]): Promise<void> => {
+  await using fake = await startFake(["--batch-ms", "1000", "--faults", JSON.stringify({ chores: { [step]: ["hang"] } })])
   const state = path.join(folder, "state")
   const bench = { fake, state, input, model: "openai-batch" }
-  await killedWhen(bench, () => isAt(fake, step))
+  await killedWhen(bench, async () => (await fake.faults()).chores[step].length === 0)
   const said = saidOf(await startPaid(["resume", runOf(state)], bench).ended)
   const { batches, paidCalls, paidTwice } = await fake.stats()
-  const isMet = said.delivered === items && paidCalls === items && paidTwice === 0
+  const isMet = said.delivered === items && paidCalls === items && batches.created === 1
   line(
-    `batch, killed when ${step}`,
+    `batch, killed in its ${step} call`,
     `${said.delivered} delivered, ${paidCalls} paid, ${batches.created} created`,
-    `${items}, ${items}`,
+    `${items}, ${items}, 1`,
     isMet
   )
   line("  paid twice", String(paidTwice), "0", paidTwice === 0)
-}
-
-const isAt = async (fake: FakeProcess, step: "uploaded" | "created" | "ingesting"): Promise<boolean> => {
-  const { files, batches, byPath } = await fake.stats()
-  if (step === "uploaded") return files.uploaded > 0
-  if (step === "created") return batches.created > 0
-  return Object.keys(byPath).some((path) => path.endsWith("/content"))
 }
 
 /** Starts a run, and kills it with SIGKILL once it has got so far. */

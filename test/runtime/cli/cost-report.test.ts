@@ -38,7 +38,7 @@ describe("the costs of a run", { timeout: 60_000 }, () => {
     expect(outcome).toMatchObject({ calls: 16, reused: 0, cacheReadTokens: 0, gate: null })
     expect(outcome.spentUsd).toBeCloseTo(paidUsd, 9)
     expect(outcome.savedUsd).toBeCloseTo(costs.savedUsd.batch, 9)
-    expect(page).toContain("For answers that couldn't be used")
+    expect(page).toContain("For answers that couldn&#39;t be used")
     expect(page).toContain("8 calls")
   })
 

@@ -53,7 +53,7 @@ describe("a run whose budget is too small", { timeout: 60_000 }, () => {
     const [listed, ...others] = rowsOf(await start("gates"))
     expect(others).toEqual([])
     expect(listed).toMatchObject({ gate, run, kind: "budget", decision: null, detail: { envelopeUsd: budgets.realtime, items } })
-    const { spentUsd, neededUsd, openItems } = listed?.["detail"] as Record<"spentUsd" | "neededUsd" | "openItems", number>
+    const { spentUsd, neededUsd, openItems } = (listed ?? {})["detail"] as Record<"spentUsd" | "neededUsd" | "openItems", number>
     expect(spentUsd).toBeCloseTo(fake.stats().paidUsd, 9)
     expect(spentUsd).toBeGreaterThan(0)
     expect(spentUsd + neededUsd).toBeGreaterThan(budgets.realtime)
@@ -131,7 +131,9 @@ describe("a run whose batches are cut to what its budget has left", { timeout: 6
 
   it("[CST-2] [VAL-1] is closed without the rest, and what its batches answered stays", async () => {
     await using waiting = await openWaiting("batch")
+    const answered = waiting.fake.batches().reduce((sum, { completed }) => sum + completed, 0)
     await rejectIt(waiting)
+    expect(waiting.fake.stats()).toMatchObject({ paidCalls: answered, batches: { created: waiting.fake.batches().length, cancelled: 0 } })
   })
 })
 

@@ -13,6 +13,7 @@ const partitions = (count: number) =>
     lastSeq: partition,
     items: 1,
     weight: 1,
+    bytes: 1,
     isDone: false
   }))
 const run = <A, E>(effect: Effect.Effect<A, E, Dispatcher>) => Effect.runPromise(Effect.scoped(Effect.provide(effect, Dispatcher.local)))

@@ -57,6 +57,25 @@ describe("the verdict", () => {
   })
 })
 
+describe("a run with a gate", () => {
+  const gate = { gate: `${perfect.run}.1`, kind: "budget", decision: null, addUsd: null } as const
+
+  it("[CST-2] [OPS-4] waits, and says what to type", () => {
+    const waiting: RunReport = { ...perfect, status: "waiting", endedAt: null, gates: [gate] }
+    expect(verdictOf(waiting, clock)).toMatchObject({ tone: "open", status: "Waiting at a gate" })
+    expect(nextSteps(waiting).map(({ command }) => command)).toEqual(["runtime gates", `runtime reject ${gate.gate}`])
+  })
+
+  it("[CST-2] [OPS-4] was given more, or closed early: it says so", () => {
+    const approved: RunReport = { ...perfect, gates: [{ ...gate, decision: "approved", addUsd: 20 }] }
+    expect(verdictOf(approved, clock).details[0]).toContain("of $60.00.")
+    const rejected: RunReport = { ...perfect, gates: [{ ...gate, decision: "rejected" }] }
+    const closed = `A person closed it early, at gate ${gate.gate}: what was open was held back without a call.`
+    expect(verdictOf(rejected, clock).details).toContain(closed)
+    expect(verdictOf(approved, clock).details).not.toContain(closed)
+  })
+})
+
 describe("what to type next", () => {
   it("[OPS-4] is nothing where nothing is open", () => {
     expect(nextSteps(perfect)).toEqual([])
