@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=50
 // The flag bounds V8's nursery, which by itself grows to hold 150 MB of short-lived items; it can't be set once V8 has started.
 // Plain JS that old Nodes parse too: it finds a Node that can strip types, then starts the command.
 import { spawn } from "node:child_process"

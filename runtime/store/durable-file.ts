@@ -15,6 +15,11 @@ export const onDisk = <A>(file: string, operations: () => A): Effect.Effect<A, S
 /** Where a file is written before it has its name: no reader's `*.parquet` finds it. */
 export const partOf = (file: string): string => path.join(path.dirname(file), `.${path.basename(file)}.part`)
 
+let parts = 0
+
+/** As `partOf`, of a file that several may be writing at once, in this process and others: the name ends in the pid, for whoever clears up. */
+export const ownPartOf = (file: string): string => `${partOf(file)}-${++parts}.${process.pid}`
+
 /** Gives a written part its name, durably. What stood there before is replaced. */
 export const putInPlace = (part: string, file: string, mode: number): Effect.Effect<void, StoreError> =>
   onDisk(file, () => {
@@ -38,7 +43,7 @@ export const putIfAbsent = (part: string, file: string, mode: number): Effect.Ef
 
 /** Writes a text that readers see whole or not at all. */
 export const putText = (file: string, text: string, mode: number): Effect.Effect<void, StoreError> => {
-  const part = `${partOf(file)}.${process.pid}`
+  const part = ownPartOf(file)
   return Effect.andThen(
     onDisk(file, () => fs.writeFileSync(part, text)),
     putInPlace(part, file, mode)

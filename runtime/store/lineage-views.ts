@@ -5,7 +5,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 
 import { openDuck, quoted } from "./duck.ts"
-import { copyTo, makeFolder, onDisk, partOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
+import { copyTo, makeFolder, onDisk, ownPartOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
@@ -65,7 +65,7 @@ export const writeEmptySegment = Effect.fnUntraced(function* (
 ) {
   const file = path.join(tableFolder, "run=schema", `${String(columns.length + 2).padStart(6, "0")}.parquet`)
   if (fs.existsSync(file)) return
-  const part = `${partOf(file)}.${process.pid}`
+  const part = ownPartOf(file)
   yield* makeFolder(path.dirname(file), mode)
   yield* copyTo(db, part, noRows(columns))
   yield* putIfAbsent(part, file, mode & 0o666)
@@ -73,7 +73,7 @@ export const writeEmptySegment = Effect.fnUntraced(function* (
 
 /** DuckDB's default storage, which clients from 1.0 on can open. Its owner can't write it either: a writing client would lock others out. */
 const writeDatabase = Effect.fnUntraced(function* (file: string, text: string) {
-  const part = `${partOf(file)}.${process.pid}`
+  const part = ownPartOf(file)
   yield* onDisk(part, () => fs.rmSync(part, { force: true }))
   yield* Effect.scoped(
     Effect.gen(function* () {

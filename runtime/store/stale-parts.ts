@@ -23,7 +23,7 @@ export const removeStaleParts = (folder: StateFolder): Effect.Effect<void, Store
 const namesIn = (folder: string): ReadonlyArray<string> =>
   fs.existsSync(folder) && fs.statSync(folder).isDirectory() ? fs.readdirSync(folder) : []
 
-/** `.000014.parquet.part.4711`, DuckDB's log beside such a part, `.outputs_job_step.4711`. */
+/** `.000014.parquet.part-1.4711`, DuckDB's log beside such a part, `.outputs_job_step.4711`. */
 const isStale = (name: string): boolean => {
   const pid = /^\..+\.(\d+)(\.wal)?$/.exec(name)?.[1]
   return pid !== undefined && Number(pid) !== process.pid && !isAlive(Number(pid))
