@@ -15,9 +15,10 @@ import { parked, reusedAnswer, type Called, type CallPlace } from "./caller.ts"
 const keptMax = 250_000
 const keptCharactersMax = 64_000_000
 
-interface Kept {
-  readonly reply: Reply
-  readonly characters: number
+/** What is kept of a reply: as text it takes half the memory. */
+interface Kept extends Pick<Reply, "raw" | "modelVersion" | "costUsd"> {
+  /** JSON, in the engine's dialect. */
+  readonly output: string
 }
 
 export class Reuse {
@@ -41,7 +42,10 @@ export class Reuse {
   orAsk(place: CallPlace, ask: () => Effect.Effect<Called, StoreError>): Effect.Effect<Called, StoreError> {
     const { digest } = place
     const kept = this.#kept.get(digest)
-    if (kept !== undefined) return Effect.succeed(reusedAnswer({ ...kept.reply, ...unpaid }, kept.reply.costUsd, false))
+    if (kept !== undefined) {
+      const { output, raw, modelVersion, costUsd } = kept
+      return Effect.succeed(reusedAnswer({ ...unpaid, output: JSON.parse(output), raw, modelVersion }, costUsd, false))
+    }
     const owner = this.#batched.get(digest)
     if (owner !== undefined && owner !== place.seq) {
       this.#onWait(place)
@@ -95,10 +99,10 @@ export class Reuse {
     this.#batched.clear()
   }
 
-  #keep(digest: string, reply: Reply): void {
-    const characters = digest.length + (reply.raw?.length ?? JSON.stringify(reply.output).length)
-    this.#kept.set(digest, { reply: { ...reply, signals: null }, characters })
-    this.#characters += characters
+  #keep(digest: string, { output, raw, modelVersion, costUsd }: Reply): void {
+    const kept = { output: JSON.stringify(output), raw, modelVersion, costUsd }
+    this.#kept.set(digest, kept)
+    this.#characters += charactersOf(digest, kept)
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= keptMax && this.#characters <= keptCharactersMax) return
       this.#forget(oldest)
@@ -106,7 +110,9 @@ export class Reuse {
   }
 
   #forget(digest: string): void {
-    this.#characters -= this.#kept.get(digest)?.characters ?? 0
+    const kept = this.#kept.get(digest)
+    if (kept === undefined) return
+    this.#characters -= charactersOf(digest, kept)
     this.#kept.delete(digest)
   }
 
@@ -115,5 +121,7 @@ export class Reuse {
     this.#judged.wake()
   }
 }
+
+const charactersOf = (digest: string, { output, raw }: Kept): number => digest.length + output.length + (raw?.length ?? 0)
 
 const unpaid = { usage: noUsage, costUsd: 0, repaired: false, signals: null }

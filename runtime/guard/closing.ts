@@ -5,6 +5,13 @@ const backOffMs = 1_000
 /** Up to this: an overload that lasts is the breaker's to wait out, and its probes are not to be held up here. */
 const backOffMsMax = { "rate-limited": 60_000, overloaded: 5_000 } as const
 
+/**
+ * An overload that meets a call here and there, without a word of when to come back, says nothing of the others: as long as not more than this
+ * share of calls is refused so, only the call itself is sent again. At most so many in a row.
+ */
+const strayShare = 0.05
+const straysMax = 3
+
 export type Refusal = keyof typeof backOffMsMax
 
 export class Closing {
@@ -13,6 +20,8 @@ export class Closing {
   /** Refusals in a row, of requests that were sent one after the other. */
   #refusals = 0
   #epoch = 0
+  /** Stray refusals that the successes so far allow for. */
+  #straysLeft = 0
 
   /** `random` draws from [0, 1). */
   constructor(random: () => number) {
@@ -37,6 +46,13 @@ export class Closing {
     if (at > this.#until) this.#until = at
   }
 
+  /** Whether a refusal is a stray one, which closes nothing; asked once for each. */
+  isStray(kind: Refusal, retryAt: number | null): boolean {
+    if (kind !== "overloaded" || retryAt !== null || this.#straysLeft < 1) return false
+    this.#straysLeft--
+    return true
+  }
+
   /**
    * A request that was sent under `epoch` was refused; `retryAt` is what came with it. Returns whether this is news.
    * A `retryAt` that is past means "now" once; after that it's believed no longer, or a broken provider would be hammered.
@@ -57,7 +73,9 @@ export class Closing {
    * shows that not everything is refused. What was sent long before shows nothing.
    */
   succeeded(epoch: number): void {
-    if (epoch >= this.#epoch - 1) this.#refusals = 0
+    if (epoch < this.#epoch - 1) return
+    this.#refusals = 0
+    this.#straysLeft = Math.min(straysMax, this.#straysLeft + strayShare)
   }
 
   /** Full jitter: anything from nothing to the bound. */

@@ -139,14 +139,14 @@ export class RateLimiter {
       this.#slots.widen()
     }
     this.#free(permit)
-    const isRefused = kind === "rate-limited" || kind === "overloaded"
+    const retryAt = signals === null || signals.retryAt === null ? null : this.#time.of(signals.retryAt)
+    const isRefused = kind === "rate-limited" || (kind === "overloaded" && !this.#closing.isStray(kind, retryAt))
     // What was refused was not worked on.
-    const used = tokensUsed ?? (isRefused ? 0 : permit.tokens)
+    const used = tokensUsed ?? (isRefused || kind === "overloaded" ? 0 : permit.tokens)
     if (used !== permit.tokens) this.#tokens.giveBack(permit.tokens - used)
     const paceBefore = this.#pace(now)
     if (signals !== null) this.#hear(signals, permit, now)
     if (kind === "rate-limited") this.#throttled++
-    const retryAt = signals === null || signals.retryAt === null ? null : this.#time.of(signals.retryAt)
     if (isRefused) this.#refused(kind, permit, retryAt, paceBefore, now)
     else if (kind === "failed" && retryAt !== null) this.#closing.closeUntil(retryAt)
     if (isRefused || this.#closing.isClosed(now)) this.#paused(now)

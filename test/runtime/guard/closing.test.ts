@@ -50,6 +50,20 @@ describe("Retry-After", () => {
     })
   )
 
+  it.effect("[EXE-6] an overload here and there closes nothing and halves nothing; one that goes on does", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({})
+      for (let calls = 0; calls < 200; calls++) limiter.release(yield* limiter.acquire(1), ok)
+      const { concurrency } = limiter.snapshot()
+      const sent = yield* Effect.all(Array.from({ length: 8 }, () => limiter.acquire(1)))
+      limiter.release(sent[0]!, overloaded)
+      expect(limiter.snapshot()).toMatchObject({ concurrency, closedUntil: null })
+      for (const permit of sent.slice(1)) limiter.release(permit, overloaded)
+      expect(limiter.snapshot().concurrency).toBeLessThan(concurrency)
+      expect(limiter.waitUntil()).not.toBeNull()
+    }).pipe(Random.withSeed(2))
+  )
+
   it.effect("[EXE-6] [case 21] an item whose deadline comes first is told so on arrival; one that has the time waits", () =>
     Effect.gen(function* () {
       const limiter = yield* refusedAt(start + 1_000)
