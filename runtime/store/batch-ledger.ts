@@ -53,7 +53,9 @@ export const batchesOn = (run: OpenRun): BatchLedger => {
           .where("batch", "=", batch)
           .execute()
       )
-      if (isIngested) yield* onWriter("ingesting a provider batch", (writer) => writer.run(`drop table memory.main.${incomingOf(batch)}`))
+      if (!isIngested) return
+      incoming.delete(batch)
+      yield* onWriter("ingesting a provider batch", (writer) => writer.run(`drop table if exists memory.main.${incomingOf(batch)}`))
     }),
     clearReplies: (batch) =>
       Effect.andThen(

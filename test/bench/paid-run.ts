@@ -65,12 +65,13 @@ export const askRows = async (state: string, sql: string): Promise<ReadonlyArray
 /** One row. */
 export const askRecord = async (state: string, sql: string): Promise<ReadonlyArray<number>> => (await askRows(state, sql))[0] ?? []
 
-/** Items a second from the first lease to the last commit. */
-export const workPace = async (state: string): Promise<number> => {
+/** Items a second from the first lease to the last commit; or until so large a share of them was durable, without the tail that waits before a retry. */
+export const workPace = async (state: string, share = 1): Promise<number> => {
   const [pace = Number.NaN] = await askRecord(
     state,
-    `select (select count(*) from state.manifest) / (epoch_ms((select max(committed_at) from state.commits)
-      - (select min(leased_at) from state.partitions)) / 1000.0)`
+    `with done as (select committed_at, sum(items) over (order by commit_no) as items from state.commits),
+      enough as (select committed_at, items from done where items >= ${share} * (select count(*) from state.manifest) order by items limit 1)
+    select items / (epoch_ms((select ${share < 1 ? "committed_at" : "max(committed_at) from state.commits"}) - (select min(leased_at) from state.partitions)) / 1000.0) from enough`
   )
   return pace
 }
