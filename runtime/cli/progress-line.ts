@@ -1,6 +1,7 @@
 /** What a terminal shows while a run works: a block that redraws itself, or plain lines where nobody watches. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 import type { Progress } from "../execute/progress.ts"
@@ -41,14 +42,16 @@ const plainLines = Effect.sync(() => {
     })
 })
 
-const troubleLines = Effect.sync(() => {
-  let told: string | null = null
-  return ({ run, trouble }: Progress) =>
-    Effect.sync(() => {
-      if (trouble === told) return
-      told = trouble
-      process.stderr.write(trouble === null ? `${run} goes on.\n` : `${run} waits: ${trouble}\n`)
-    })
+const troubleLines = Effect.gen(function* () {
+  let told: Pick<Progress, "run" | "trouble"> | null = null
+  const tell = ({ run, trouble }: Pick<Progress, "run" | "trouble">): void => {
+    if (trouble === (told?.trouble ?? null)) return
+    told = { run, trouble }
+    process.stderr.write(trouble === null ? `${run} goes on.\n` : `${run} waits: ${trouble}\n`)
+  }
+  // What went on and came to its end between two looks is told here.
+  yield* Effect.addFinalizer((exit) => Effect.sync(() => told !== null && Exit.isSuccess(exit) && tell({ ...told, trouble: null })))
+  return (progress: Progress) => Effect.sync(() => tell(progress))
 })
 
 /** One line: where the run is, how fast, and what became of the items. */

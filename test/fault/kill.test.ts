@@ -11,7 +11,7 @@ import { killAndResume, killPointsOf, type LineCounts } from "../support/kill-ru
 import { lastJson, linesOf, tempFolder } from "../support/run-command.ts"
 import { leftUnder } from "../support/state-tree.ts"
 
-const seeds = Array.from({ length: Number(process.env["FAULT_SEEDS"] ?? 15) }, (_, index) => index + 1)
+const seeds = Array.from({ length: Number(process.env["FAULT_SEEDS"] ?? 25) }, (_, index) => index + 1)
 const atOnce = 2
 const items = 1_200
 /** Broken lines, and keys that come a second time. */
