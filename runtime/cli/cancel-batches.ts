@@ -20,7 +20,7 @@ import { formatCount, formatUsd } from "./format.ts"
 import { Misuse } from "./misuse.ts"
 import { decodeRunParams } from "./run-params.ts"
 import { accountsFor } from "./run-accounts.ts"
-import { indexRow } from "./run-outcome.ts"
+import { indexRow, stoppedRow } from "./run-outcome.ts"
 import type { Said } from "./verb.ts"
 
 export interface CancelRequest {
@@ -72,10 +72,7 @@ export const cancelBatches = Effect.fn("Cli.cancelBatches")(function* (request: 
   })
   const noteEnd = Effect.gen(function* () {
     const after = (yield* readRunStatus(files, run)) ?? now
-    const status = after.status === "crashed" ? "failed" : after.status
-    const endedAt = new Date(yield* Clock.currentTimeMillis)
-    const row = { ...indexRow({ start }, startedAt), ...after.dispositions, manifest: after.manifest, spent_usd: after.spentUsd }
-    yield* recordRun(folder, { ...row, status, ended_at: endedAt })
+    yield* recordRun(folder, stoppedRow(indexRow({ start }, startedAt), after, new Date(yield* Clock.currentTimeMillis)))
   })
   const isEnded = Option.isSome(
     yield* Effect.ensuring(Effect.timeoutOption(work, `${request.waitSeconds} seconds`), Effect.ignore(noteEnd))

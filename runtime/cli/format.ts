@@ -6,6 +6,9 @@ export const formatCount = (count: number): string => Math.round(count).toLocale
 /** As the report has it: $0.00, $12.34; below ten cents with two digits that count. */
 export { dollars as formatUsd } from "../report/text.ts"
 
+/** 2026-11-25 01:30, of an ISO instant in whatever zone it is written. */
+export const formatMinute = (iso: string): string => iso.slice(0, 16).replace("T", " ")
+
 /** 4 s, 3 min 20 s, 2 h 05 min */
 export const formatSeconds = (seconds: number): string => {
   if (seconds < 10) return `${seconds.toFixed(1)} s`

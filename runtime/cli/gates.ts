@@ -1,9 +1,9 @@
 /** `runtime gates` */
 import * as Effect from "effect/Effect"
 
-import { suggestedUsd, type BudgetGateDetail } from "../execute/budget-gate.ts"
+import { gateCommands, type BudgetGateDetail } from "../execute/budget-gate.ts"
 import type { ListedGate } from "../store/decide-gate.ts"
-import { formatCount, formatUsd } from "./format.ts"
+import { formatCount, formatMinute, formatUsd } from "./format.ts"
 import { verb, type Said } from "./verb.ts"
 
 export const gates = verb(
@@ -43,13 +43,12 @@ export const gates = verb(
 )
 
 const openText = ({ gate, kind, openedAt }: ListedGate, detail: BudgetGateDetail | null): string => {
-  const since = `since ${openedAt.toISOString().slice(0, 16).replace("T", " ")} UTC`
+  const since = `since ${formatMinute(openedAt.toISOString())} UTC`
   if (detail === null) return `${gate} (${kind}) waits ${since}.\n  runtime approve ${gate}\n  runtime reject ${gate}`
   const { envelopeUsd, spentUsd, neededUsd, items, openItems } = detail
   return [
     `${gate} waits ${since}: ${formatUsd(spentUsd)} of ${formatUsd(envelopeUsd)} are spent, the next call may cost ${formatUsd(neededUsd)}; ${formatCount(openItems)} of ${formatCount(items)} items are open.`,
-    `  go on:              runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
-    `  close without them: runtime reject ${gate}`
+    ...gateCommands(gate, detail)
   ].join("\n")
 }
 
@@ -58,6 +57,6 @@ const decidedRow = ({ gate, kind, decision, decidedBy, decidedAt, addUsd, note }
   kind,
   decision === null ? "none: the run ended" : `${decision}${addUsd === null ? "" : `, ${formatUsd(addUsd)} more`}`,
   decidedBy ?? "",
-  decidedAt?.toISOString().slice(0, 16).replace("T", " ") ?? "",
+  decidedAt === null ? "" : formatMinute(decidedAt.toISOString()),
   note ?? ""
 ]

@@ -2,7 +2,7 @@
 import type { Plan } from "../../dsl/index.ts"
 import type { Estimate, InputEstimate } from "../execute/estimate.ts"
 import type { SampledRejection } from "../execute/sample.ts"
-import { formatBytes, formatCount, formatSeconds, formatUsd } from "./format.ts"
+import { formatBytes, formatCount, formatMinute, formatSeconds, formatUsd } from "./format.ts"
 import { stepList } from "./plan-graph.ts"
 import { priceLine, priceSection } from "./price-text.ts"
 import { textTable } from "./table.ts"
@@ -140,13 +140,12 @@ const labelTable = ({ partitions }: Estimate): ReadonlyArray<string> => {
 const fireTable = ({ plan, nextFires }: PlanView): ReadonlyArray<string> => {
   if (plan.schedule === null) return []
   const { expression, timeZone } = plan.schedule
-  const minute = (iso: string): string => iso.slice(0, 16).replace("T", " ")
   const offset = (iso: string): string => /([+-]\d\d:\d\d|Z)$/.exec(iso)?.[0] ?? ""
   return [
     `Next fire times of ${expression}\n${indented(
       textTable(
         [timeZone, "UTC"],
-        nextFires.map(({ local, utc }) => [`${minute(local)} ${offset(local)}`, minute(utc)])
+        nextFires.map(({ local, utc }) => [`${formatMinute(local)} ${offset(local)}`, formatMinute(utc)])
       )
     )}`
   ]

@@ -181,9 +181,9 @@ const budgetWarnings = ({ likelyUsd, highUsd }: PriceEstimate, budgetUsd: number
 /** Prompts are made only to be priced: a job of embedded models needs none, nor the services that they need. */
 const lookAtPrompts = Effect.fnUntraced(function* (job: Job, graph: Graph, sample: Sample, services: Context.Context<never> | null) {
   const { buildServices } = yield* Effect.promise(() => import("../execute/services.ts"))
-  const { modelsOf } = yield* Effect.promise(() => import("../execute/graph.ts"))
+  const { isRemote, modelsOf } = yield* Effect.promise(() => import("../execute/graph.ts"))
   const { measurePrompts } = yield* Effect.promise(() => import("../execute/prompt-sizes.ts"))
-  const isPaid = modelsOf(graph).some(({ engine }) => engine !== "local")
+  const isPaid = modelsOf(graph).some(isRemote)
   return yield* (services === null && isPaid ? buildServices(job) : Effect.succeed(services ?? Context.empty())).pipe(
     Effect.flatMap((built) => measurePrompts(graph, sample.examples, built)),
     Effect.map((prompts) => ({ prompts, warnings: [] as ReadonlyArray<string> })),

@@ -13,7 +13,7 @@ import type { RunReport } from "../report/run-report.ts"
 import { envelopeOf } from "../report/verdict.ts"
 import { forgetRun, recordRun, type RunIndexRow } from "../store/control.ts"
 import type { RunStart } from "../store/ledger.ts"
-import { readRunStatus } from "../store/read-run-status.ts"
+import { readRunStatus, type RunNow } from "../store/read-run-status.ts"
 import type { StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { formatCount, formatSeconds, formatUsd } from "./format.ts"
@@ -104,19 +104,22 @@ const noteStop = (
     const now = yield* readRunStatus(folder.run(start.run), start.run)
     if (now === null) return yield* forgetRun(folder, start.run)
     if (now.status === "running") return
-    yield* recordRun(folder, {
-      ...row,
-      ...now.dispositions,
-      status: now.status === "crashed" ? "failed" : now.status,
-      manifest: now.manifest,
-      spent_usd: now.spentUsd,
-      ended_at: new Date(yield* Clock.currentTimeMillis)
-    })
+    yield* recordRun(folder, stoppedRow(row, now, new Date(yield* Clock.currentTimeMillis)))
     if (now.status === "waiting") return
     const goOn = `${formatCount(now.committed)} of ${formatCount(now.manifest)} items are done and stay so. Go on with \`runtime resume ${start.run}\`.`
     yield* Effect.sync(() => process.stderr.write(`Run ${start.run} is ${now.status}: ${goOn}\n`))
     if (asJson && Cause.hasInterrupts(cause)) yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(now)}\n`))
   }).pipe(Effect.ignore)
+
+/** The line of a run that a process has just left, done or not. */
+export const stoppedRow = (row: RunIndexRow, { status, dispositions, manifest, spentUsd }: RunNow, endedAt: Date): RunIndexRow => ({
+  ...row,
+  ...dispositions,
+  status: status === "crashed" ? "failed" : status,
+  manifest,
+  spent_usd: spentUsd,
+  ended_at: endedAt
+})
 
 /** A line of the index before anything is known of how the run ends. */
 export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date): RunIndexRow => ({

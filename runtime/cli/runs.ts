@@ -2,7 +2,7 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 
-import { formatCount, formatUsd } from "./format.ts"
+import { formatCount, formatMinute, formatUsd } from "./format.ts"
 import { verb } from "./verb.ts"
 
 export const runs = verb(
@@ -53,7 +53,7 @@ export const runs = verb(
       json.map((row) => [
         row.run,
         `${row.status}${row.trial ? " (trial)" : ""}`,
-        row.startedAt.slice(0, 16).replace("T", " "),
+        formatMinute(row.startedAt),
         count(row.manifest),
         count(row.delivered),
         count(row.dead),

@@ -30,6 +30,12 @@ export const suggestedUsd = ({ envelopeUsd, spentUsd, uncertainUsd, neededUsd, i
   return roundedUp(Math.max(missingUsd, neededUsd, 0.01))
 }
 
+/** What to type at the gate, a line each. */
+export const gateCommands = (gate: string, detail: BudgetGateDetail): ReadonlyArray<string> => [
+  `  go on:              runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
+  `  close without them: runtime reject ${gate}`
+]
+
 const roundedUp = (usd: number): number => {
   const step = 10 ** (Math.floor(Math.log10(usd)) - 1)
   // A billionth below, so that 0.29 stays 0.29 in binary; the precision takes what the multiplication adds.

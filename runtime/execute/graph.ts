@@ -126,14 +126,17 @@ export const makeGraph = (job: Job): Graph => {
 
 /** Every model that any infer of the job may ask, overrides too. */
 export const modelsOf = (graph: Graph): ReadonlyArray<Model> => [
-  ...new Set(
-    graph.rows.flatMap((node) =>
-      node.kind === "infer"
-        ? [...node.models.map(({ model }) => model), ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])]
-        : []
-    )
-  )
+  ...new Set(graph.rows.flatMap((node) => (node.kind === "infer" ? modelsAt(node) : [])))
 ]
+
+/** A step's own models and those of its overrides. */
+export const modelsAt = ({ models, overrides }: InferNode): ReadonlyArray<Model> => [
+  ...models.map(({ model }) => model),
+  ...[...overrides.values()].flatMap(({ model }) => model ?? [])
+]
+
+/** Whether calls of it leave the process, and cost money. */
+export const isRemote = ({ engine }: Model): boolean => engine !== "local"
 
 const inferNode = (base: NodeBase, definition: InferDefinition, dependents: ReadonlySet<string>): InferNode => {
   const codec = Schema.toCodecJson(definition.output)

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type { Model } from "../../dsl/index.ts"
 import { localProvider } from "../provider/local.ts"
 import { Provider } from "../provider/provider.ts"
+import { isRemote } from "./graph.ts"
 
 /** Null for a job of embedded models only: then nothing of providers is even loaded. */
 export const openEngines = Effect.fn("Run.openEngines")(function* (
@@ -13,7 +14,7 @@ export const openEngines = Effect.fn("Run.openEngines")(function* (
   place: { readonly env: string | null; readonly folder: string }
 ) {
   const local = yield* Effect.provide(Provider, localProvider(services))
-  const remote = models.filter(({ engine }) => engine !== "local")
+  const remote = models.filter(isRemote)
   if (remote.length === 0) return { provider: local, remote: null }
   const { openAccounts } = yield* Effect.promise(() => import("../provider/accounts.ts"))
   const { openHttp } = yield* Effect.promise(() => import("../provider/http.ts"))

@@ -25,7 +25,7 @@ import { AccountTrouble } from "./account-trouble.ts"
 import { BatchDesk } from "./batch-desk.ts"
 import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
-import { modelsOf, type Graph } from "./graph.ts"
+import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
@@ -83,7 +83,7 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
     boundUsd: (request) => bound(request, "batch"),
     lastBatch: known.reduce((last, { batch }) => Math.max(last, batch), 0)
   })
-  const remoteSteps = steps.filter(({ model }) => model.engine !== "local").map(({ step }) => step)
+  const remoteSteps = steps.filter(({ model }) => isRemote(model)).map(({ step }) => step)
   const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
   const reuse = new Reuse(earlier, desk.leave)
   const laneOf = yield* openLanes(options, halt)
@@ -135,7 +135,7 @@ const openLanes = Effect.fnUntraced(function* (
   const guards = new Map<string, Pick<Lane, "breaker" | "trouble">>()
   const keyOf = ({ engine, account, name }: Model): string => `${engine} ${account} ${name}`
   for (const model of modelsOf(graph)) {
-    if (model.engine === "local" || lanes.has(keyOf(model))) continue
+    if (!isRemote(model) || lanes.has(keyOf(model))) continue
     const account = `${model.engine} ${model.account}`
     const guard = guards.get(account) ?? (yield* openGuard(options, model, halt))
     guards.set(account, guard)

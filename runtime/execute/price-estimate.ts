@@ -3,9 +3,10 @@ import type { Model } from "../../dsl/index.ts"
 import { costUsd, priceOf, type PricedTier } from "../provider/price.ts"
 import { noUsage, type Usage } from "../provider/usage.ts"
 import type { MeasuredUsage } from "../store/measured-usage.ts"
-import { modelsOf, type Graph } from "./graph.ts"
+import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import type { PromptSize, PromptSizes } from "./prompt-sizes.ts"
 import { autoTier } from "./tier.ts"
+import { unpricedModels } from "./unknown-price.ts"
 
 /** Of what a model's answer may be at most, until a run has measured it. */
 const answerShare = { low: 0.1, likely: 0.5 } as const
@@ -66,10 +67,9 @@ export interface PriceOptions {
 
 export const priceEstimate = (options: PriceOptions): PriceEstimate => {
   const { graph, items, prompts, at } = options
-  const remote = modelsOf(graph).filter(({ engine }) => engine !== "local")
-  const unpriced = [...new Set(remote.filter((model) => priceOf(model, at) === null).map(({ name }) => name))]
+  const unpriced = unpricedModels(graph, at)
   const nothing = { models: [], unpriced, sampled: prompts?.measured ?? 0 }
-  if (remote.length === 0 || items === 0) return { ...nothing, lowUsd: 0, likelyUsd: 0, highUsd: 0, unknown: [] }
+  if (!modelsOf(graph).some(isRemote) || items === 0) return { ...nothing, lowUsd: 0, likelyUsd: 0, highUsd: 0, unknown: [] }
   const none = { ...nothing, lowUsd: null, likelyUsd: null, highUsd: null }
   if (items === null || prompts === null) return { ...none, unknown: ["the input wasn't read"] }
   if (prompts.measured === 0) return { ...none, unknown: ["no prompt was made in time"] }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 
 import type { Job, Plan, RunContext } from "../../dsl/index.ts"
 import type { MeasuredUsage } from "../store/measured-usage.ts"
-import { modelsOf, type Graph } from "./graph.ts"
+import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import { measurePrompts } from "./prompt-sizes.ts"
 import { sampleSource } from "./sample.ts"
 import { buildServices } from "./services.ts"
@@ -27,7 +27,7 @@ export interface PriceRunOptions {
 /** US dollars; 0 for embedded models, and null where it can't be told in four seconds: whatever is wrong, the run itself says so. */
 export const priceRun = Effect.fn("Run.price")(function* (options: PriceRunOptions): Effect.fn.Return<number | null> {
   const { job, graph, context } = options
-  if (modelsOf(graph).every(({ engine }) => engine === "local")) return 0
+  if (!modelsOf(graph).some(isRemote)) return 0
   const { definition } = graph.source
   // It may be read only once.
   if (definition.format === "stream") return null

@@ -7,7 +7,7 @@ import { render, type Message, type Model } from "../../dsl/index.ts"
 import { structuredOutput } from "../provider/structured-output.ts"
 import { openTokenCounter, type CountTokens } from "../provider/tokens.ts"
 import { callEventually, callPlain } from "./callback.ts"
-import { modelsOf, type Graph, type InferNode, type WhenNode } from "./graph.ts"
+import { isRemote, modelsAt, modelsOf, type Graph, type InferNode, type WhenNode } from "./graph.ts"
 import type { SampledExample } from "./sample.ts"
 
 /** However many items were given. */
@@ -52,9 +52,7 @@ export const measurePrompts = Effect.fn("Plan.measurePrompts")(function* (
   const remote = modelsOf(graph).filter(isRemote)
   if (remote.length === 0) return { measured: 0, sizes: [], failures: [] }
   const count = yield* openTokenCounter(remote)
-  const steps = graph.rows.flatMap((node) =>
-    node.kind === "infer" && modelsHere(node).some(isRemote) ? [new StepPrompts(graph, node)] : []
-  )
+  const steps = graph.rows.flatMap((node) => (node.kind === "infer" && modelsAt(node).some(isRemote) ? [new StepPrompts(graph, node)] : []))
   const until = (yield* Clock.currentTimeMillis) + measureForMs
   let measured = 0
   const all = Effect.gen(function* () {
@@ -72,13 +70,6 @@ export const measurePrompts = Effect.fn("Plan.measurePrompts")(function* (
     failures: steps.flatMap((step) => step.failure ?? [])
   }
 })
-
-const isRemote = ({ engine }: Model): boolean => engine !== "local"
-
-const modelsHere = (node: InferNode): ReadonlyArray<Model> => [
-  ...node.models.map(({ model }) => model),
-  ...[...node.overrides.values()].flatMap(({ model }) => model ?? [])
-]
 
 /** A message as it is sent. */
 interface Part {

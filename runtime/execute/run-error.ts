@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 
 import { dollars } from "../report/text.ts"
-import { BudgetGateDetail, suggestedUsd } from "./budget-gate.ts"
+import { BudgetGateDetail, gateCommands } from "./budget-gate.ts"
 
 export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
   run: Schema.String,
@@ -166,8 +166,7 @@ export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate"
     return [
       `Run ${this.run} waits for you at its budget gate: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ${dollars(neededUsd)}.`,
       `${items - openItems} of ${items} items are done and stay so; ${openItems} are open.`,
-      `  go on:              runtime approve ${this.gate} --add-usd ${suggestedUsd(this.detail)}`,
-      `  close without them: runtime reject ${this.gate}`
+      ...gateCommands(this.gate, this.detail)
     ].join("\n")
   }
 }

@@ -104,9 +104,9 @@ interface PassEnvironment {
 
 /** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. Returns what the run is now. */
 const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
-  const takesOnly = environment.options.purpose === "cancel"
   const { graph, services, engines, ledger, record, phase, options } = environment
   const { plan, start, folder } = options
+  const takesOnly = options.purpose === "cancel"
   const throughput = throughputOf(
     graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : [])),
     options.measuredPerMinute

@@ -69,9 +69,10 @@ const pass = Effect.fnUntraced(
   function* (ledger: LedgerShape, options: WorkOptions, partitions: ReadonlyArray<PartitionRecord>, areWhole: boolean) {
     const dispatcher = yield* Dispatcher
     yield* dispatcher.submit(options.run, partitions)
-    const slotsOf = Array.from({ length: options.workers + 1 }, () => Semaphore.makeUnsafe(options.slots))
+    const slotsOf = new Map<number, Semaphore.Semaphore>()
     yield* dispatcher.work(options.workers, (lease, goOn) => {
-      const slots = slotsOf[lease.worker] ?? Semaphore.makeUnsafe(options.slots)
+      const slots = slotsOf.get(lease.worker) ?? Semaphore.makeUnsafe(options.slots)
+      slotsOf.set(lease.worker, slots)
       return workPartition(ledger, options, { lease, goOn, slots }, areWhole)
     })
     yield* ledger.flush

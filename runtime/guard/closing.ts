@@ -46,9 +46,9 @@ export class Closing {
     if (at > this.#until) this.#until = at
   }
 
-  /** Whether a refusal is a stray one, which closes nothing; asked once for each. */
-  isStray(kind: Refusal, retryAt: number | null): boolean {
-    if (kind !== "overloaded" || retryAt !== null || this.#straysLeft < 1) return false
+  /** Whether an overload is a stray one, which closes nothing; asked once for each. */
+  isStray(retryAt: number | null): boolean {
+    if (retryAt !== null || this.#straysLeft < 1) return false
     this.#straysLeft--
     return true
   }

@@ -140,9 +140,10 @@ export class RateLimiter {
     }
     this.#free(permit)
     const retryAt = signals === null || signals.retryAt === null ? null : this.#time.of(signals.retryAt)
-    const isRefused = kind === "rate-limited" || (kind === "overloaded" && !this.#closing.isStray(kind, retryAt))
+    const isUnworked = kind === "rate-limited" || kind === "overloaded"
+    const isRefused = isUnworked && !(kind === "overloaded" && this.#closing.isStray(retryAt))
     // What was refused was not worked on.
-    const used = tokensUsed ?? (isRefused || kind === "overloaded" ? 0 : permit.tokens)
+    const used = tokensUsed ?? (isUnworked ? 0 : permit.tokens)
     if (used !== permit.tokens) this.#tokens.giveBack(permit.tokens - used)
     const paceBefore = this.#pace(now)
     if (signals !== null) this.#hear(signals, permit, now)

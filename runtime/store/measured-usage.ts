@@ -1,12 +1,11 @@
-/** What a job's last finished run used, a model: the next estimate rests on it. A small file, so that `plan` needn't open a database. */
-import { mkdirSync, readFileSync } from "node:fs"
+/** What a job's last finished run used, a model: the next estimate rests on it. */
 import * as path from "node:path"
 
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { replaceFile } from "./state-folder.ts"
-import { storeError, type StoreError } from "./store-error.ts"
+import { readMeasured, writeMeasured } from "./measured-file.ts"
+import type { StoreError } from "./store-error.ts"
 
 const MeasuredUsage = Schema.Struct({
   /** Of the run's manifest. */
@@ -34,21 +33,7 @@ const decode = Schema.decodeUnknownSync(Schema.fromJsonString(MeasuredUsage))
 const fileOf = (root: string, job: string): string => path.join(root, "usage", `${job}.json`)
 
 /** Null where no run has measured it. `root` is the state folder, which need not exist. */
-export const readMeasuredUsage = (root: string, job: string): Effect.Effect<MeasuredUsage | null> =>
-  Effect.sync(() => {
-    try {
-      return decode(readFileSync(fileOf(root, job), "utf8"))
-    } catch {
-      // Derived: a file that can't be read is measured again by the next run.
-      return null
-    }
-  })
+export const readMeasuredUsage = (root: string, job: string): Effect.Effect<MeasuredUsage | null> => readMeasured(fileOf(root, job), decode)
 
 export const writeMeasuredUsage = (root: string, job: string, usage: MeasuredUsage): Effect.Effect<void, StoreError> =>
-  Effect.andThen(
-    Effect.try({
-      try: () => void mkdirSync(path.join(root, "usage"), { recursive: true }),
-      catch: (cause) => storeError(fileOf(root, job), cause)
-    }),
-    replaceFile(fileOf(root, job), JSON.stringify(usage))
-  )
+  writeMeasured(fileOf(root, job), JSON.stringify(usage))

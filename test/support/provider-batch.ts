@@ -22,14 +22,15 @@ import type { ProviderError } from "../../runtime/provider/provider-error.ts"
 
 const Label = Schema.Struct({ label: Schema.Literals(["spam", "list", "personal"]), confidence: Schema.Finite })
 
-const requestOf = (model: Model, text: string): CallRequest => ({
+/** One mail to be labelled. */
+export const requestOf = (model: Model, text: string, output: CallRequest["output"] = Label): CallRequest => ({
   model,
   messages: [
     { role: "system", text: "Name the label.", data: [] },
     { role: "user", text, data: [text] }
   ],
   attempt: 1,
-  output: Label,
+  output,
   maxTokens: 64,
   temperature: null
 })

@@ -7,11 +7,10 @@ import { afterAll, beforeEach, describe, expect } from "vitest"
 import { anthropic, openai, openaiCompatible, type Model } from "../../../dsl/index.ts"
 import { openHttp } from "../../../runtime/provider/http.ts"
 import { providerError } from "../../../runtime/provider/provider-error.ts"
-import type { CallRequest } from "../../../runtime/provider/provider.ts"
 import { remoteProvider } from "../../../runtime/provider/remote.ts"
 import { structuredOutput } from "../../../runtime/provider/structured-output.ts"
 import { startFakeProvider } from "../../support/fake-provider/start.ts"
-import { accountOf } from "../../support/provider-batch.ts"
+import { accountOf, requestOf as mailRequest } from "../../support/provider-batch.ts"
 
 const fake = await startFakeProvider({ keepRequests: 100 })
 // A server of open models: Chat Completions alone, no keys, no headers of limits.
@@ -36,17 +35,7 @@ type Name = (typeof names)[number]
 const serverOf = (name: Name) => (name === "compatible" ? bare : fake)
 
 const Label = Schema.Struct({ label: Schema.Literals(["spam", "list", "personal"]) })
-const requestOf = (model: Model, text = "a mail"): CallRequest => ({
-  model,
-  messages: [
-    { role: "system", text: "Name the label.", data: [] },
-    { role: "user", text, data: [text] }
-  ],
-  attempt: 1,
-  output: Label,
-  maxTokens: 64,
-  temperature: null
-})
+const requestOf = (model: Model, text = "a mail") => mailRequest(model, text, Label)
 
 const open = (name: Name) =>
   Effect.gen(function* () {
