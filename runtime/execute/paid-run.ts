@@ -22,6 +22,7 @@ import type { StoreError } from "../store/store-error.ts"
 import { clearSpool } from "../store/spool.ts"
 import type { RunFolder, StateFolder } from "../store/state-folder.ts"
 import { AccountTrouble } from "./account-trouble.ts"
+import type { Alerts } from "./alerts.ts"
 import { BatchDesk } from "./batch-desk.ts"
 import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
@@ -38,6 +39,7 @@ export interface PaidRunOptions {
   readonly graph: Graph
   readonly plan: Plan
   readonly ledger: DuckLedger
+  readonly alerts: Alerts["Service"]
   readonly folder: StateFolder
   readonly runFolder: RunFolder
   readonly provider: Provider["Service"]
@@ -101,20 +103,20 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
 })
 export type PaidRun = Effect.Success<ReturnType<typeof openPaidRun>>
 
-const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions) {
+const openBudget = Effect.fnUntraced(function* ({ ledger, alerts, run }: PaidRunOptions) {
   const money = yield* ledger.money
+  const { envelopeUsd } = money
   return yield* Budget.make({
     ...money,
     grant: ledger.grant,
     onWarning: (spentUsd: number) =>
-      Effect.flatMap(
-        Effect.orElseSucceed(ledger.raiseAlert("budget-80", { spentUsd, envelopeUsd: money.envelopeUsd }), () => true),
-        (isNews) =>
-          isNews
-            ? Effect.logWarning(
-                `Run ${run} has spent ${dollars(spentUsd)} of its ${dollars(money.envelopeUsd)}. When the rest is spent too, it waits at a gate for your approval.`
-              )
-            : Effect.void
+      Effect.asVoid(
+        alerts.raise({
+          kind: "budget-80",
+          severity: "warning",
+          text: `Run ${run} has spent ${dollars(spentUsd)} of its ${dollars(envelopeUsd)}. When the rest is spent too, it waits at a gate for your approval.`,
+          detail: { spentUsd, envelopeUsd }
+        })
       )
   })
 })

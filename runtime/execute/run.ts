@@ -19,6 +19,7 @@ import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { Alerts } from "./alerts.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
@@ -75,9 +76,11 @@ export const executeRun = Effect.fn("Run.execute")(
     const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
-    const environment = { graph, services, engines, ledger, record, phase, options }
+    const alerts = Alerts.on(ledger)
+    const environment = { graph, services, engines, ledger, alerts, record, phase, options }
     yield* passThrough(environment).pipe(
       Effect.provideService(Ledger, ledger),
+      Effect.provideService(Alerts, alerts),
       Effect.onExit((exit) => endSession(options, ledger, phase, exit))
     )
   },
@@ -96,6 +99,7 @@ interface PassEnvironment {
   readonly graph: Graph
   readonly services: Context.Context<never>
   readonly ledger: DuckLedger
+  readonly alerts: Alerts["Service"]
   readonly engines: Effect.Success<ReturnType<typeof openEngines>>
   readonly record: Pick<RunRecord, "sealed" | "itemLimit" | "createdAt">
   readonly phase: Phase
@@ -159,7 +163,10 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
 })
 
 /** What a run with remote models needs beside its workers; null for one without. */
-const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {
+const openPaid = Effect.fnUntraced(function* (
+  { graph, engines, ledger, alerts, record, phase, options }: PassEnvironment,
+  realtimeMs: number
+) {
   if (engines.remote === null) return null
   const { plan, folder, start } = options
   const { openPaidRun } = yield* Effect.promise(() => import("./paid-run.ts"))
@@ -171,6 +178,7 @@ const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, 
     graph,
     plan,
     ledger,
+    alerts,
     folder,
     runFolder,
     provider,

@@ -16,6 +16,7 @@ import {
   readVariants,
   undoHalfCommit
 } from "./begin-run.ts"
+import { alertsOn } from "./alert-ledger.ts"
 import { batchesOn, countBatches } from "./batch-ledger.ts"
 import { CommitBatch, Variants } from "./commit-batch.ts"
 import { addCosts, noCosts } from "./costs.ts"
@@ -75,6 +76,7 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (
     ...workOn(run),
     ...resultsOn(run),
     ...moneyOn(run),
+    ...alertsOn(run),
     batches: batchesOn(run),
     close: closeOn(run)
   }

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 
+import type { AlertLedger } from "./alert-record.ts"
 import type { BatchLedger, PriorBatch } from "./batch-record.ts"
 import type { Costs } from "./costs.ts"
 import type { CallTier, CheckpointStatus, Disposition, GateDecision, GateKind, RunStatus } from "./state-tables.ts"
@@ -285,7 +286,7 @@ export interface Tally extends Costs {
   readonly trouble: string | null
 }
 
-export interface LedgerShape {
+export interface LedgerShape extends AlertLedger {
   /** Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone. */
   readonly begin: (start: RunStart, session: SessionStart) => Effect.Effect<RunRecord, StoreError>
   /** Adds rows to the manifest that is being built; a key seen before becomes a rejection that names both rows. */
@@ -309,8 +310,6 @@ export interface LedgerShape {
   /** Opens a gate, or finds the one of that kind that is open. */
   readonly openGate: (kind: GateKind, detail: unknown) => Effect.Effect<GateRecord, StoreError>
   readonly gates: Effect.Effect<ReadonlyArray<GateRecord>, StoreError>
-  /** True the first time in the run's life that this kind is raised. */
-  readonly raiseAlert: (kind: string, detail: unknown) => Effect.Effect<boolean, StoreError>
   readonly batches: BatchLedger
   readonly completeness: Effect.Effect<Completeness, StoreError>
   /** Answers that reached `step`, in the manifest's order. */

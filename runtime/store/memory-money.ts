@@ -1,4 +1,4 @@
-/** Money, gates and alerts of a run in memory. */
+/** Money and gates of a run in memory. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
@@ -12,7 +12,6 @@ export class DiskMoney {
   /** By session. */
   readonly grants = new Map<number, { grantedUsd: number; isSettled: boolean }>()
   gates: ReadonlyArray<GateRecord> = []
-  readonly alerts = new Map<string, string>()
 }
 
 export interface MoneyOnDisk {
@@ -26,10 +25,7 @@ export interface MoneyOnDisk {
 
 type Do = <A>(work: () => A) => Effect.Effect<A, StoreError>
 
-export const memoryMoney = (
-  disk: () => MoneyOnDisk,
-  act: Do
-): Pick<LedgerShape, "money" | "grant" | "openGate" | "gates" | "raiseAlert"> => ({
+export const memoryMoney = (disk: () => MoneyOnDisk, act: Do): Pick<LedgerShape, "money" | "grant" | "openGate" | "gates"> => ({
   money: act(() => {
     const { money, batches, run, session, spentUsd } = disk()
     const added = money.gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), 0)
@@ -62,12 +58,5 @@ export const memoryMoney = (
         return gate
       })
     ),
-  gates: act(() => disk().money.gates),
-  raiseAlert: (kind, detail) =>
-    act(() => {
-      const { alerts } = disk().money
-      if (alerts.has(kind)) return false
-      alerts.set(kind, canonicalJson(detail))
-      return true
-    })
+  gates: act(() => disk().money.gates)
 })

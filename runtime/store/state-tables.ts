@@ -1,6 +1,8 @@
 /** `state.duckdb`: the record of a run. No personal data: items are known by `item_id`, faults by codes (CHK-3). */
 import type { ColumnType, Generated } from "kysely"
 
+import type { Severity } from "./alert-record.ts"
+
 /** Where an item ended at a terminal step, from best to worst. */
 export type Disposition = "delivered" | "skipped" | "held" | "review" | "dead"
 
@@ -155,6 +157,19 @@ export interface StateTables {
     kind: string
     detail: string
     raised_at: Instant
+    /** With `text`: how it's told. Null for one that was only logged. */
+    severity: Severity | null
+    text: string | null
+    /** What consumers are told of it; null where they aren't. */
+    consumers_text: string | null
+    opens_incident: boolean | null
+  }
+  /** What happened, for the timeline: workers more or less, pauses. */
+  "state.events": {
+    event: number
+    kind: string
+    detail: string
+    happened_at: Instant
   }
   "state.batches": {
     batch: number
@@ -293,5 +308,12 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
       model varchar not null, requests bigint not null, bytes bigint not null, reserved_usd double not null, provider_batch varchar, files varchar not null,
       outcome varchar, intended_at timestamptz not null, created_at timestamptz, ended_at timestamptz, ingested_at timestamptz, removed_at timestamptz)`,
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
+  ],
+  [
+    `alter table state.alerts add column severity varchar`,
+    `alter table state.alerts add column text varchar`,
+    `alter table state.alerts add column consumers_text varchar`,
+    `alter table state.alerts add column opens_incident boolean`,
+    `create table state.events (event integer not null, kind varchar not null, detail varchar not null, happened_at timestamptz not null)`
   ]
 ]
