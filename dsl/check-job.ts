@@ -21,7 +21,7 @@ export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
-  const { owner, purpose, budget, retention, schedule, params, consumers = [] } = options
+  const { owner, purpose, budget, retention, schedule, params, consumers = [], notify = [] } = options
   return [
     ...faultUnless(/^[a-z][a-z0-9-]{0,62}$/.test(name), {
       step: "job",
@@ -46,6 +46,11 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
       step: "job",
       problem: "a consumer is named twice",
       remedy: "list each consumer once"
+    }),
+    ...faultUnless(new Set(notify).size === notify.length && notify.every((channel) => channel.trim() !== ""), {
+      step: "job",
+      problem: "notify names a channel twice, or none",
+      remedy: 'name each channel once, as the accounts file does: notify: ["ops"]'
     })
   ]
 }

@@ -20,8 +20,10 @@ interface JobOptions<S extends Steps> {
   readonly classification: Classification
   /** Where the data may be processed: every model that isn't embedded must name one of these as its `region`. Default: anywhere. */
   readonly regions?: ReadonlyArray<string>
-  /** The systems that read the outputs, told of a late or partial run. Default none. */
+  /** The systems that read the outputs, told of a late or partial run by a channel of the same name. Default none. */
   readonly consumers?: ReadonlyArray<string>
+  /** Channels that hear of the job's alerts and incidents; the accounts file says what they are. Default none. */
+  readonly notify?: ReadonlyArray<string>
   readonly schedule?: Cron
   /** What one run may spend at most. */
   readonly budget: Usd

@@ -96,6 +96,8 @@ export interface Plan {
   /** Only where the author set it. */
   readonly regions?: ReadonlyArray<string>
   readonly consumers: ReadonlyArray<string>
+  /** Only where the author set it. */
+  readonly notify?: ReadonlyArray<string>
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
@@ -110,7 +112,7 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, params } = job.options
+  const { owner, purpose, classification, regions, consumers, notify, schedule, budget, retention, params } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -119,6 +121,7 @@ export const compile = (job: Job): Plan => {
     classification,
     ...(regions === undefined ? {} : { regions: regions.toSorted() }),
     consumers: (consumers ?? []).toSorted(),
+    ...(notify === undefined ? {} : { notify: notify.toSorted() }),
     schedule:
       schedule === undefined
         ? null

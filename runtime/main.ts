@@ -13,6 +13,7 @@ import { compare } from "./cli/compare.ts"
 import { approve, reject } from "./cli/decide.ts"
 import { doctor } from "./cli/doctor.ts"
 import { gates } from "./cli/gates.ts"
+import { incidents } from "./cli/incidents.ts"
 import { init } from "./cli/init.ts"
 import { plan } from "./cli/plan.ts"
 import { report } from "./cli/report.ts"
@@ -41,6 +42,7 @@ const runtime = Command.make("runtime").pipe(
     gates,
     approve,
     reject,
+    incidents,
     report,
     sql,
     trace,

@@ -25,6 +25,8 @@ import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
+import { openNotifier } from "./notifier.ts"
+import { openChannels } from "./open-channels.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
@@ -68,15 +70,18 @@ export const executeRun = Effect.fn("Run.execute")(
     const graph = makeGraph(job)
     const services = yield* buildServices(job)
     const engines = yield* openEngines(modelsOf(graph), services, options.accounts)
+    const channels = yield* openChannels(plan, options.accounts)
     const ledger = yield* openDuckLedger({ folder: runFolder, plan, hashKey: folder.hashKey })
-    if (engines.remote !== null) yield* noteAccountPlace(runFolder, options.accounts)
+    const isTold = channels.operators.length + channels.consumers.length > 0
+    if (engines.remote !== null || isTold) yield* noteAccountPlace(runFolder, options.accounts)
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
     const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
-    const alerts = Alerts.on(ledger)
+    const tell = yield* openNotifier({ folder, run: start.run, job: start.job, place: options.accounts, ...channels, ledger })
+    const alerts = Alerts.on(ledger, tell)
     const environment = { graph, services, engines, ledger, alerts, record, phase, options }
     yield* passThrough(environment).pipe(
       Effect.provideService(Ledger, ledger),

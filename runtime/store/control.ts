@@ -1,14 +1,17 @@
-/** `control.duckdb`: an index of runs. Small, opened, committed and closed by each command. */
+/** `control.duckdb`: an index of runs, incidents, and what is on its way to channels. Small, opened, committed and closed by each command. */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 
-import { openDuck, type Duck } from "./duck.ts"
+import { isHeld, openDuck, type Duck } from "./duck.ts"
+import { incidentStatements, type IncidentTables } from "./incident-table.ts"
 import { migrate } from "./migrate.ts"
+import { outboxStatements, type OutboxTables } from "./outbox-table.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
 
-interface ControlTables {
+export interface ControlTables extends IncidentTables, OutboxTables {
   "control.runs": {
     run: string
     job: string
@@ -36,26 +39,31 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table control.runs (run varchar not null, job varchar not null, job_module varchar not null, logical_time timestamptz not null, started_by varchar not null,
       trial boolean not null, status varchar not null, started_at timestamptz not null, ended_at timestamptz, sessions integer not null, manifest bigint,
       delivered bigint, dead bigint, review bigint, held bigint, skipped bigint, spent_usd double)`
-  ]
+  ],
+  [...incidentStatements, ...outboxStatements]
 ]
 
 export type RunIndexRow = ControlTables["control.runs"]
 
+const one = Semaphore.makeUnsafe(1)
+
 /** Opens the file, does one thing, and closes it: 20 ms. Waits up to 10 s while another command has it. */
-const withControl = <A>(
+export const withControl = <A, E>(
   folder: StateFolder,
   doing: string,
-  query: (duck: Duck<ControlTables>) => Effect.Effect<A, StoreError>
-): Effect.Effect<A, StoreError> =>
+  query: (duck: Duck<ControlTables>) => Effect.Effect<A, E | StoreError>
+): Effect.Effect<A, E | StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
+      // Locks are a process's: within one, two that have the file open would not see each other.
+      yield* Effect.acquireRelease(one.take(1), () => one.release(1))
       const duck: Duck<ControlTables> = yield* openDuck({ attach: [{ name: "control", path: folder.control }], memoryMb: 100 })
       yield* migrate(duck, "control", folder.control, migrations)
       return yield* query(duck)
     })
   ).pipe(
     Effect.retry({
-      while: (error) => error.reason === "held",
+      while: isHeld,
       schedule: Schedule.max([Schedule.jittered(Schedule.spaced("50 millis")), Schedule.upTo(Schedule.forever, { times: 200 })])
     }),
     Effect.withSpan(`Control.${doing}`)

@@ -6,9 +6,13 @@ import * as Effect from "effect/Effect"
 
 import { openDuck, quoted } from "./duck.ts"
 import { copyTo, makeFolder, onDisk, ownPartOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
+import { publishedIncidents } from "./incident-table.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
+
+/** Those of runs, and what `control.duckdb` publishes. */
+const viewedTables: ReadonlyArray<PublishedTable> = [...publishedTables, publishedIncidents]
 
 /** Paths of what an analyst opens. */
 export const lineageFiles = ({ analytics }: StateFolder): { readonly sql: string; readonly database: string } => ({
@@ -30,7 +34,7 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
   yield* Effect.scoped(
     Effect.gen(function* () {
       const duck = yield* openDuck({ attach: [], memoryMb: 100 })
-      for (const { name, columns } of publishedTables) yield* writeEmptySegment(duck.db, path.join(folder.analytics, name), columns, 0o755)
+      for (const { name, columns } of viewedTables) yield* writeEmptySegment(duck.db, path.join(folder.analytics, name), columns, 0o755)
     })
   )
   yield* writeDatabase(files.database, text)
@@ -41,7 +45,7 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
 /** `create or replace view …` for each published table and `lineage`, with absolute paths. */
 export const lineageSql = ({ analytics }: StateFolder): string =>
   `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
-${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
+${viewedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
 `
 
 /** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
