@@ -65,6 +65,8 @@ export type PlannedStep = PlannedBase &
         readonly temperature: number | null
         /** Only where the author set it. */
         readonly retriesMax?: number
+        readonly retrySpacingMs?: number
+        readonly retryWithError?: boolean
         readonly reuse: boolean
         readonly codeDigest: string
       }
@@ -196,6 +198,10 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     maxTokens: definition.maxTokens ?? null,
     temperature: definition.temperature ?? null,
     ...(definition.retriesMax === undefined ? {} : { retriesMax: definition.retriesMax }),
+    ...(definition.retrySpacing === undefined
+      ? {}
+      : { retrySpacingMs: Duration.toMillis(Duration.fromInputUnsafe(definition.retrySpacing)) }),
+    ...(definition.retryWithError === undefined ? {} : { retryWithError: definition.retryWithError }),
     reuse: definition.reuse,
     codeDigest: codeDigest(definition.accept, definition.confidence)
   }
