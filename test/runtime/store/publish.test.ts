@@ -37,6 +37,7 @@ const complete = {
   checkpoints: 2 * items,
   dead_letters: 30,
   reviews: 30,
+  retries: 20,
   flags: 60,
   partitions: 4,
   runs: 1
