@@ -51,7 +51,8 @@ export interface GateReport {
   /** `<run>.<number>` */
   readonly gate: string
   readonly kind: string
-  readonly decision: "approved" | "rejected" | null
+  /** `expired`: nobody decided in time. `withdrawn`: what it asked no longer arises. */
+  readonly decision: "approved" | "rejected" | "expired" | "withdrawn" | null
   /** What was added to the budget there. */
   readonly addUsd: number | null
 }
