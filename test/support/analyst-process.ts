@@ -13,7 +13,19 @@ export interface AnalystSight {
   readonly counts: Readonly<Record<string, number>>
 }
 
-const views = ["items", "rejections", "attempts", "checkpoints", "dead_letters", "reviews", "retries", "flags", "partitions", "runs", "lineage"]
+const views = [
+  "items",
+  "rejections",
+  "attempts",
+  "checkpoints",
+  "dead_letters",
+  "reviews",
+  "retries",
+  "flags",
+  "partitions",
+  "runs",
+  "lineage"
+]
 
 /** Starts over `database` (`lineage.duckdb`). */
 export const startAnalyst = (database: string) => {
