@@ -65,6 +65,8 @@ export type PlannedStep = PlannedBase &
         readonly temperature: number | null
         /** Only where the author set it. */
         readonly retriesMax?: number
+        /** Only where the author set it. */
+        readonly confidenceMin?: number
         readonly reuse: boolean
         readonly codeDigest: string
       }
@@ -196,6 +198,7 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     maxTokens: definition.maxTokens ?? null,
     temperature: definition.temperature ?? null,
     ...(definition.retriesMax === undefined ? {} : { retriesMax: definition.retriesMax }),
+    ...(definition.confidenceMin === undefined ? {} : { confidenceMin: definition.confidenceMin }),
     reuse: definition.reuse,
     codeDigest: codeDigest(definition.accept, definition.confidence)
   }
