@@ -237,6 +237,26 @@ const flags: PublishedTable = {
   rows: (range) => `select * from state.flags where ${commits(range)}`
 }
 
+/** What was written for consumers; where, is in the payload. */
+const exports: PublishedTable = {
+  name: "exports",
+  columns: [
+    ["export_no", "integer"],
+    ["revision", "integer"],
+    ["step", text],
+    ["format", text],
+    ["rows", "bigint"],
+    ["bytes", "bigint"],
+    ["sha256", text],
+    ["exported_at", "timestamptz"],
+    ["version", "integer"]
+  ],
+  cut: null,
+  key: ["revision", "export_no"],
+  of: "state.exports",
+  rows: ({ from }) => `select *, ${from} as version from state.exports`
+}
+
 /**
  * In the order of publishing: an item stands before what refers to it, and a run or partition is shown as done only after all that it did.
  */
@@ -248,6 +268,7 @@ export const publishedTables: ReadonlyArray<PublishedTable> = [
   stops("dead_letters"),
   stops("reviews"),
   flags,
+  exports,
   partitions,
   runs
 ]

@@ -49,7 +49,7 @@ export const readSegments = (tableFolder: string, columns: string): string =>
   `select ${columns} from read_parquet(${quoted(path.join(literalGlob(tableFolder), "run=*", "*.parquet"))}, union_by_name = true, hive_partitioning = false)`
 
 /** A folder whose name holds a glob's own characters still means itself. */
-const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
+export const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
 
 const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTable): string => {
   const rows = readSegments(path.join(analytics, name), ["run", "job", ...columns.map(([column]) => column)].join(", "))

@@ -232,6 +232,17 @@ export interface StateTables {
     to_commit: number
     done: boolean
   }
+  /** One row a file that was exported to consumers; where it went is in the payload. */
+  "state.exports": {
+    export_no: number
+    revision: number
+    step: string
+    format: string
+    rows: number
+    bytes: number
+    sha256: string
+    exported_at: Instant
+  }
   "state.migrations": { version: number; applied_at: Generated<Date> }
 }
 
@@ -293,5 +304,9 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
       model varchar not null, requests bigint not null, bytes bigint not null, reserved_usd double not null, provider_batch varchar, files varchar not null,
       outcome varchar, intended_at timestamptz not null, created_at timestamptz, ended_at timestamptz, ingested_at timestamptz, removed_at timestamptz)`,
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
+  ],
+  [
+    `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]
 ]
