@@ -1,4 +1,6 @@
 /** The step that asks a model about each row. */
+import type * as Duration from "effect/Duration"
+
 import type { Cascade, Model, ModelServices } from "./model.ts"
 import {
   makeStep,
@@ -45,8 +47,15 @@ interface InferSettings {
   readonly maxTokens?: number
   /** 0 to 2; the provider's default when left out. */
   readonly temperature?: number
-  /** How often a call that failed, or an answer that doesn't fit, is tried again. Default 3; rate limits and overload cost none. */
+  /**
+   * How often a call that failed, or an answer that doesn't fit, is tried again, in sweeps after the first pass over all items. Default 3; rate limits
+   * and overload cost none.
+   */
   readonly retriesMax?: number
+  /** The least time before the first retry of a call that the provider failed; it doubles from retry to retry, with jitter on top. Default half a minute, at most a quarter of an hour. */
+  readonly retrySpacing?: Duration.Input
+  /** Whether a retry after an answer that doesn't fit the schema shows the model that answer and what was wrong with it. Default `false`. */
+  readonly retryWithError?: boolean
   /** `false` infers equal inputs again instead of reusing an answer. Default `true`. */
   readonly reuse?: boolean
 }

@@ -72,9 +72,10 @@ export type PlannedStep = PlannedBase &
         readonly columns: ReadonlyArray<FlatColumn>
         readonly maxTokens: number | null
         readonly temperature: number | null
-        /** Only where the author set it. */
+        /** Each of these only where the author set it. */
         readonly retriesMax?: number
-        /** Only where the author set it. */
+        readonly retrySpacingMs?: number
+        readonly retryWithError?: boolean
         readonly confidenceMin?: number
         readonly reuse: boolean
         readonly codeDigest: string
@@ -213,6 +214,10 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     maxTokens: definition.maxTokens ?? null,
     temperature: definition.temperature ?? null,
     ...(definition.retriesMax === undefined ? {} : { retriesMax: definition.retriesMax }),
+    ...(definition.retrySpacing === undefined
+      ? {}
+      : { retrySpacingMs: Duration.toMillis(Duration.fromInputUnsafe(definition.retrySpacing)) }),
+    ...(definition.retryWithError === undefined ? {} : { retryWithError: definition.retryWithError }),
     ...(definition.confidenceMin === undefined ? {} : { confidenceMin: definition.confidenceMin }),
     reuse: definition.reuse,
     codeDigest: codeDigest(definition.accept, definition.confidence)

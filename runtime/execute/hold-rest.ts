@@ -52,7 +52,7 @@ const traceOf = (graph: Graph, { seq, itemId, checkpoints }: PendingItem, partit
     ends.set(name, end)
     if (!terminal) continue
     if (before === null && end !== "delivered") trace.checkpoint({ step: name, status: end, disposition: end })
-    trace.ended(end)
+    trace.ended(name, end)
   }
   return trace
 }

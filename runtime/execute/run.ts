@@ -33,6 +33,7 @@ import type { PaidRun } from "./paid-run.ts"
 import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
+import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
 import { workThrough, type ItemSource } from "./work.ts"
@@ -73,7 +74,7 @@ export const executeRun = Effect.fn("Run.execute")(
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
-    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, paid: null } as Phase
+    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, sweep: null, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
     const environment = { graph, services, engines, ledger, record, phase, options }
@@ -89,6 +90,8 @@ export const executeRun = Effect.fn("Run.execute")(
 interface Phase {
   now: Progress["phase"]
   rows: number
+  /** The sweep that the run is in; null in the primary pass. */
+  sweep: Progress["sweep"]
   /** Once the work of a run with remote models began. */
   paid: PaidRun | null
 }
@@ -132,7 +135,8 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     versions: new PromptVersions(),
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
-    variants: new VariantCache()
+    variants: new VariantCache(),
+    retries: new RetryQueue()
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   if (isHeld) yield* holdRest(ledger, graph)
@@ -144,7 +148,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       environment: { ...shared, graph },
       source,
       rounds: paid?.rounds ?? null,
-      takesOnly
+      takesOnly,
+      beforeSweeps: () => Effect.void,
+      onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
   if (takesOnly) return "cancelled" satisfies RunStatus
@@ -245,7 +251,15 @@ const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFol
   watchPace(
     Effect.map(ledger.tally, (tally) => ({ ...tally, total: tally.manifest, done: tally.committed })),
     ({ total: _, done: __, ...tally }, pace) => {
-      const progress: Progress = { run: options.start.run, job: options.start.job, phase: phase.now, rows: phase.rows, ...tally, ...pace }
+      const progress: Progress = {
+        run: options.start.run,
+        job: options.start.job,
+        phase: phase.now,
+        rows: phase.rows,
+        sweep: phase.sweep,
+        ...tally,
+        ...pace
+      }
       return Effect.andThen(Effect.ignore(refreshFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
     }
   )

@@ -103,6 +103,10 @@ export interface RunReport {
   readonly money: { readonly budgetUsd: number; readonly estimateUsd: number | null; readonly spentUsd: number }
   /** Calls sent, answers reused instead, tokens read from providers' caches, and what batch tier, caches and reuse took off the full price. */
   readonly usage: { readonly calls: number; readonly reused: number; readonly cacheReadTokens: number; readonly savedUsd: number }
+  /** Items that were asked again after the primary pass, how many sweeps that took, and what still waits for one. */
+  readonly retries: { readonly retried: number; readonly sweeps: number; readonly queued: number }
+  /** What people were told of the run, in order; `kind` is raised once a run. */
+  readonly alerts: ReadonlyArray<{ readonly kind: string; readonly at: string }>
   /** Of paid calls, by model. */
   readonly costs: CostReport
   /** Where the run waited, or waits, for a person; `decision` is null while it does. */

@@ -116,6 +116,8 @@ export interface PendingItem {
   readonly tried: ReadonlyMap<string, PriorTries>
   /** What a provider batch has of the item, or had: by step, the last attempt. */
   readonly batched: ReadonlyMap<string, PriorBatch>
+  /** Steps whose last call is to be made again, by the model's step. */
+  readonly queued: ReadonlyMap<string, PriorRetry>
 }
 
 /** Calls of an item at a step, in all sessions so far. */
@@ -124,6 +126,17 @@ export interface PriorTries {
   readonly last: number
   /** How many met their bound of tokens: the next one gets more room. */
   readonly cutOff: number
+}
+
+/** A place in the retry queue. */
+export interface PriorRetry {
+  /** The number of the call that failed. */
+  readonly attempt: number
+  readonly code: string
+  /** Epoch ms before which it isn't made again. */
+  readonly dueAt: number
+  /** What was wrong with the answer, and the answer; null where none came. */
+  readonly problem: { readonly message: string; readonly raw: string } | null
 }
 
 /** Outcomes of calls whose answer met its bound of tokens. */
@@ -213,6 +226,18 @@ export interface StopRecord {
   readonly attempts: number
 }
 
+/** A call that failed, or an answer that was refused, and is asked for again. */
+export interface RetryRecord {
+  /** The checkpointed step of the model. */
+  readonly step: string
+  /** The number of the call that failed. */
+  readonly attempt: number
+  readonly code: string
+  /** The rule that refused the answer; null where no rule did. */
+  readonly rule: string | null
+  readonly dueAt: Date
+}
+
 /** What came of one item since its last settlement: committed whole or not at all. */
 export interface Settlement {
   readonly seq: number
@@ -225,6 +250,7 @@ export interface Settlement {
   readonly answers: ReadonlyArray<AnswerRecord>
   readonly problems: ReadonlyArray<ProblemRecord>
   readonly stops: ReadonlyArray<StopRecord>
+  readonly retries: ReadonlyArray<RetryRecord>
   readonly flags: ReadonlyArray<{ readonly step: string; readonly rule: string }>
   /** Set when this settles the item: its worst disposition over all terminal steps. */
   readonly finished: Disposition | null

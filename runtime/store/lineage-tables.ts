@@ -222,6 +222,25 @@ const stops = (name: "dead_letters" | "reviews"): PublishedTable => ({
   rows: (range) => `select * from state.${name} where ${commits(range)}`
 })
 
+const retries: PublishedTable = {
+  name: "retries",
+  columns: [
+    ["item_id", text],
+    ["seq", "bigint"],
+    ["step", text],
+    ["attempt", "integer"],
+    ["code", text],
+    ["rule", text],
+    ["queued_at", "timestamptz"],
+    ["due_at", "timestamptz"],
+    ["commit_no", "bigint"]
+  ],
+  cut: "commit_no",
+  key: [],
+  of: "state.retries",
+  rows: (range) => `select * from state.retries where ${commits(range)}`
+}
+
 const flags: PublishedTable = {
   name: "flags",
   columns: [
@@ -267,6 +286,7 @@ export const publishedTables: ReadonlyArray<PublishedTable> = [
   checkpoints,
   stops("dead_letters"),
   stops("reviews"),
+  retries,
   flags,
   exports,
   partitions,

@@ -47,6 +47,10 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     confidence: await readConfidence(db),
     money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd },
     usage,
+    retries: await readRetries(db),
+    alerts: (await db.selectFrom("state.alerts").select(["kind", "raised_at"]).orderBy("raised_at").orderBy("kind").execute()).map(
+      ({ kind, raised_at }) => ({ kind, at: raised_at.toISOString() })
+    ),
     costs: await readCostReport(db, plan),
     gates: (await readGates(db)).map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
     summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(
@@ -54,6 +58,20 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     ),
     reports: (await db.selectFrom("payload.reports").selectAll().execute()).map(({ step, report }) => ({ step, text: report }))
   }
+}
+
+/** A retry whose step has a later attempt, or whose item was given up on meanwhile, was asked again or needs it no more. */
+const readRetries = async (db: Db) => {
+  const { rows } = await sql<{ retried: number; sweeps: number; queued: number }>`
+    with last as (select seq, variant.step, max(attempt) as attempt from state.attempts join state.variants variant using (variant)
+      where seq in (select seq from state.retries) group by all),
+    queue as (select retry.seq, retry.step, coalesce(last.attempt > retry.attempt, false) as is_asked,
+        row_number() over (partition by retry.seq, retry.step order by retry.attempt) as sweep
+      from state.retries retry left join last using (seq, step))
+    select count(distinct seq) filter (where is_asked) as retried, coalesce(max(sweep) filter (where is_asked), 0) as sweeps,
+      count(distinct seq) filter (where not is_asked and seq not in (select seq from state.checkpoints where disposition is not null)) as queued
+    from queue`.execute(db)
+  return rows[0] ?? { retried: 0, sweeps: 0, queued: 0 }
 }
 
 const readSessions = async (db: Db) => {

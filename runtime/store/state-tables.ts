@@ -210,6 +210,20 @@ export interface StateTables {
   "state.dead_letters": Stopped
   /** An item that waits for a person. */
   "state.reviews": Stopped
+  /** The retry queue, as it grew: a row whose step has no later attempt and no checkpoint still waits for a sweep. */
+  "state.retries": {
+    seq: number
+    item_id: string
+    /** The checkpointed step of the model. */
+    step: string
+    /** The number of the call that failed. */
+    attempt: number
+    code: string
+    rule: string | null
+    queued_at: Instant
+    due_at: Instant
+    commit_no: number
+  }
   /** An advisory rule that an item broke. */
   "state.flags": {
     seq: number
@@ -306,6 +320,8 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ],
   [
+    `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
+      queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
       rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]

@@ -202,6 +202,7 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
         : { step: "trusted", status: kind, disposition: kind, code: "rule", rule: stop[0]?.rule ?? null, attempts: 1, answerStep: null }
     ],
     problems: kind === null ? [] : [{ step: "trusted", attempt: 1, code: "rule", message: `${secret} breaks a rule`, raw: null }],
+    retries: [],
     stops: stop,
     flags: seq % 5 === 0 ? [{ step: "trusted", rule: "short" }] : [],
     finished: kind ?? "delivered"

@@ -22,7 +22,7 @@ import {
   when,
   type ModelRequest
 } from "../../../dsl/index.ts"
-import { checkpointsAfter, pathOf, refusedAfter, runItem } from "../../support/item-run.ts"
+import { pathOf, runItem } from "../../support/item-run.ts"
 
 const Item = Schema.Struct({ id: Schema.String, text: Schema.String })
 const Label = Schema.Struct({ label: Schema.Literals(["a", "b"]), score: Schema.Finite })
@@ -68,9 +68,9 @@ describe("one model", () => {
   it("a model that throws once and then answers delivers on the second attempt", async () => {
     const { model } = scripted(new Error("busy"), { label: "b", score: 1 })
     const settled = await runItem({ job: only({ labels: infer(parts, { model, prompt, output: Label }) }), item })
-    expect(settled.at(-1)?.attempts.map(({ attempt, outcome }) => [attempt, outcome])).toEqual([
-      [1, "model-failed"],
-      [2, "answered"]
+    expect(settled.map(({ attempts, finished }) => [...attempts.map(({ attempt, outcome }) => [attempt, outcome]), finished])).toEqual([
+      [[1, "model-failed"], null],
+      [[2, "answered"], "delivered"]
     ])
   })
 
@@ -199,8 +199,8 @@ describe("confidenceMin", () => {
     const labels = unsure(0.2, 0.5)
     const checked = validate(labels, { nice: { pass: () => true, orElse: deadLetter } })
     const settled = await runItem({ job: only({ labels, checked }), item })
-    const before = new Map([...checkpointsAfter(settled)].filter(([step]) => step === "labels"))
-    const resumed = await runItem({ job: only({ labels, checked }), item, checkpoints: before })
+    const before = settled.map((one) => ({ ...one, finished: null, checkpoints: one.checkpoints.filter(({ step }) => step === "labels") }))
+    const resumed = await runItem({ job: only({ labels, checked }), item, before })
     expect(resumed.flatMap(({ attempts }) => attempts)).toEqual([])
     expect(pathOf(resumed)).toEqual(["checked:review=review"])
   })
@@ -344,7 +344,7 @@ describe("resume", () => {
     expect(whole.length).toBeGreaterThan(3)
     for (let durable = 0; durable < whole.length; durable++) {
       const before = whole.slice(0, durable)
-      const after = await runItem({ job: of, item, checkpoints: checkpointsAfter(before) })
+      const after = await runItem({ job: of, item, before })
       const rows = [...before, ...after]
       expect([...pathOf(rows)].toSorted()).toEqual([...pathOf(whole)].toSorted())
       expect(rows.flatMap(({ answers }) => answers)).toEqual(whole.flatMap(({ answers }) => answers))
@@ -367,7 +367,7 @@ describe("resume", () => {
     for (let durable = 0; durable < whole.length; durable++) {
       asked.length = 0
       const before = whole.slice(0, durable)
-      const after = await runItem({ job: of, item, checkpoints: checkpointsAfter(before), refused: refusedAfter(before) })
+      const after = await runItem({ job: of, item, before })
       expect(asked).toEqual([1, 2, 3].slice(durable))
       const rows = [...before, ...after]
       expect(rows.flatMap(({ answers }) => answers.map(({ attempt }) => attempt))).toEqual([1, 2, 3])

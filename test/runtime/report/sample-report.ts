@@ -72,6 +72,8 @@ export const sampleReport: RunReport = {
   ],
   money: { budgetUsd: 40, estimateUsd: 1.62, spentUsd: 1.3082 },
   usage: { calls: 7_420, reused: 31, cacheReadTokens: 88_000, savedUsd: 0.42 },
+  retries: { retried: 212, sweeps: 2, queued: 0 },
+  alerts: [{ kind: "budget-80", at: "2026-11-02T15:41:07.000Z" }],
   costs: {
     models: [
       {
@@ -147,6 +149,8 @@ export const emptyReport: RunReport = {
   confidence: [{ step: "triage/bayes", bins: Array.from({ length: 20 }, () => 0), none: 0 }],
   money: { budgetUsd: 40, estimateUsd: 0, spentUsd: 0 },
   usage: { calls: 0, reused: 0, cacheReadTokens: 0, savedUsd: 0 },
+  retries: { retried: 0, sweeps: 0, queued: 0 },
+  alerts: [],
   costs: { models: [], failedUsd: 0, unpricedCalls: 0, savedUsd: { batch: 0, caching: 0, reuse: 0 } },
   gates: [],
   summaries: [{ step: "mix", values: { total: 0, accuracy: null, byTopic: {} } }],
