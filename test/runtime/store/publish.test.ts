@@ -38,6 +38,8 @@ const complete = {
   dead_letters: 30,
   reviews: 30,
   flags: 60,
+  exports: 0,
+  steps: 4,
   partitions: 4,
   runs: 1
 }
