@@ -37,6 +37,8 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly budget: Usd
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
+  /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
+  readonly gateExpiry?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */
   readonly steps: S
 }

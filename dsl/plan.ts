@@ -113,6 +113,8 @@ export interface Plan {
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
+  /** Only where the author set it. */
+  readonly gateExpiryMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
@@ -124,7 +126,7 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, release, schedule, budget, retention, params } = job.options
+  const { owner, purpose, classification, regions, consumers, release, schedule, budget, retention, gateExpiry, params } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -145,6 +147,7 @@ export const compile = (job: Job): Plan => {
           },
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
+    ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }

@@ -14,7 +14,7 @@ import {
 import type { PriorBatch } from "../store/batch-record.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
-import { ask, isAnswerless, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
+import { ask, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
 import { callPlain } from "./callback.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
 import { ItemTrace, type ItemPlace } from "./item-trace.ts"
@@ -260,8 +260,7 @@ class ItemRun {
       feedback,
       countsFrom: (refused?.get(step)?.attempt ?? 0) + 1,
       cutOff: tried?.get(step)?.cutOff ?? 0,
-      batched: batched?.get(step),
-      isRepeat: retry?.attempt === attempt - 1 && isAnswerless(retry.code)
+      batched: batched?.get(step)
     }
   }
 

@@ -76,6 +76,8 @@ export interface TimelineEvent {
     | "gate-opened"
     | "gate-approved"
     | "gate-rejected"
+    | "gate-expired"
+    | "gate-withdrawn"
     | "released"
     | "exported"
     | "ended"
@@ -107,7 +109,8 @@ export interface GateReport {
   /** `<run>.<number>` */
   readonly gate: string
   readonly kind: string
-  readonly decision: "approved" | "rejected" | null
+  /** `expired`: nobody decided in time. `withdrawn`: what it asked no longer arises. */
+  readonly decision: "approved" | "rejected" | "expired" | "withdrawn" | null
   /** What was added to the budget there. */
   readonly addUsd: number | null
 }

@@ -69,6 +69,10 @@ const textOf = ({ kind, detail }: TimelineEvent): string => {
       return `a person let it go on at the ${detail} gate`
     case "gate-rejected":
       return `a person closed it at the ${detail} gate`
+    case "gate-expired":
+      return `nobody decided in time at the ${detail} gate`
+    case "gate-withdrawn":
+      return `what the ${detail} gate asked no longer arose`
     case "released":
       return "released"
     case "exported":

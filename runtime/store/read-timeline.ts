@@ -14,6 +14,8 @@ const kinds = [
   "gate-opened",
   "gate-approved",
   "gate-rejected",
+  "gate-expired",
+  "gate-withdrawn",
   "released",
   "exported",
   "ended"

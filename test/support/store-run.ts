@@ -162,7 +162,7 @@ export const sampleOutput = (seq: number): unknown => ({
   tags: ["a", "b"]
 })
 
-/** Of ten items, the eighth is dead, the ninth goes to review, the others are delivered; each fifth is flagged. */
+/** Of ten items, the eighth is dead, the ninth goes to review, the others are delivered; each fifth is flagged, each fifteenth was asked again. */
 export const sampleSettlement = (seq: number, itemId: string, variant: Variant = bayes): Settlement => {
   const at = new Date(1_793_580_000_000 + seq)
   const base = { code: null, rule: null, attempts: 1, answerStep: "triage" }
@@ -202,7 +202,7 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
         : { step: "trusted", status: kind, disposition: kind, code: "rule", rule: stop[0]?.rule ?? null, attempts: 1, answerStep: null }
     ],
     problems: kind === null ? [] : [{ step: "trusted", attempt: 1, code: "rule", message: `${secret} breaks a rule`, raw: null }],
-    retries: [],
+    retries: seq % 15 === 0 ? [{ step: "triage", attempt: 1, code: "rule", rule: "again", dueAt: at }] : [],
     stops: stop,
     flags: seq % 5 === 0 ? [{ step: "trusted", rule: "short" }] : [],
     finished: kind ?? "delivered"
