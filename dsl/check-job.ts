@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
 import { checkApproval } from "./check-approval.ts"
+import { checkRelease } from "./check-release.ts"
 import { checkSchema } from "./check-schema.ts"
 import { checkStep } from "./check-step.ts"
 import type { Job } from "./job.ts"
@@ -17,7 +18,8 @@ export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
   ...checkNames(job),
   ...checkShape(job),
   ...[...job.names].flatMap(([step, name]) => checkStep(step, name)),
-  ...checkApproval(job)
+  ...checkApproval(job),
+  ...checkRelease(job)
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {

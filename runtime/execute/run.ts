@@ -25,6 +25,7 @@ import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
+import { exportRelease } from "./export-release.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
@@ -116,7 +117,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     options.measuredPerMinute
   )
   if (!record.sealed) {
-    const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
+    const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
     yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
@@ -162,8 +163,11 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   yield* summarise({ run: start.run, graph, services, source })
   yield* release(ledger, folder, plan, start.run)
+  yield* exportRelease({ job: options.job, plan, ledger, folder, revision: 1, context: { ...contextOf(options), run: start.run } })
   return "done" satisfies RunStatus
 })
+
+const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
 
 /** What a run with remote models needs beside its workers; null for one without. */
 const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {

@@ -251,6 +251,17 @@ export interface StateTables {
     to_commit: number
     done: boolean
   }
+  /** One row a file that was exported to consumers; where it went is in the payload. */
+  "state.exports": {
+    export_no: number
+    revision: number
+    step: string
+    format: string
+    rows: number
+    bytes: number
+    sha256: string
+    exported_at: Instant
+  }
   "state.migrations": { version: number; applied_at: Generated<Date> }
 }
 
@@ -316,6 +327,8 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   [
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
-    `alter table state.gates add column expires_at timestamptz`
+    `alter table state.gates add column expires_at timestamptz`,
+    `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]
 ]

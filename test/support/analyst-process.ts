@@ -22,6 +22,8 @@ const views = [
   "reviews",
   "retries",
   "flags",
+  "exports",
+  "steps",
   "partitions",
   "runs",
   "lineage"
