@@ -7,9 +7,16 @@ import * as Queue from "effect/Queue"
 
 export type Answer = number | "never"
 
+/** Slack's form has `text` alone. */
+export interface PostedBody {
+  readonly text: string
+  readonly kind?: string
+  readonly [field: string]: unknown
+}
+
 /** What was posted comes as a queue: a test waits for the next post, never for a time. */
 export const openHookServer = Effect.gen(function* () {
-  const posts = yield* Queue.unbounded<{ readonly path: string; readonly body: any }>()
+  const posts = yield* Queue.unbounded<{ readonly path: string; readonly body: PostedBody }>()
   const server = { answer: 200 as Answer }
   const held = new Set<ServerResponse>()
   const http = createServer((request, response) => {
@@ -18,7 +25,7 @@ export const openHookServer = Effect.gen(function* () {
     request.on("end", () => {
       if (server.answer === "never") held.add(response)
       else response.writeHead(server.answer).end("so it is")
-      Queue.offerUnsafe(posts, { path: request.url ?? "", body: JSON.parse(text) as unknown })
+      Queue.offerUnsafe(posts, { path: request.url ?? "", body: JSON.parse(text) as PostedBody })
     })
   })
   yield* Effect.acquireRelease(

@@ -18,7 +18,7 @@ import { listIncidents } from "../../../runtime/store/incidents.ts"
 import type { LedgerShape } from "../../../runtime/store/ledger.ts"
 import { listUndelivered } from "../../../runtime/store/outbox.ts"
 import { openStateFolder } from "../../../runtime/store/state-folder.ts"
-import { openHookServer } from "../../support/hook-server.ts"
+import { openHookServer, type PostedBody } from "../../support/hook-server.ts"
 import { beginSealed, twoEnds } from "../../support/ledger-run.ts"
 import { memoryStore } from "../../support/ledger-store.ts"
 
@@ -75,7 +75,7 @@ const setting = Effect.gen(function* () {
 })
 
 /** Both posts, in the order of their paths: they are sent side by side. */
-const twoPosts = (next: Effect.Effect<{ readonly path: string; readonly body: any }>) =>
+const twoPosts = (next: Effect.Effect<{ readonly path: string; readonly body: PostedBody }>) =>
   Effect.map(Effect.all([next, next]), (posts) => posts.toSorted((a, b) => (a.path < b.path ? -1 : 1)))
 
 describe("what a run tells", () => {
