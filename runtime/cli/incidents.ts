@@ -100,10 +100,10 @@ const incidentText = ({ incident, run, kind, severity, text, openedAt, ackedBy, 
 const minuteOf = (at: Date): string => formatMinute(at.toISOString())
 
 const undeliveredText = ({ channel, waiting, givenUp, problem }: UndeliveredMessages): string => {
-  const why = problem === null ? "" : `: ${problem}`
+  const why = problem === null ? "" : ` (${problem})`
   const parts = [
-    ...(waiting > 0 ? [`${formatCount(waiting)} on the way`] : []),
+    ...(waiting > 0 ? [`${formatCount(waiting)} on the way, tried again by every run and every \`runtime incidents list\``] : []),
     ...(givenUp > 0 ? [`${formatCount(givenUp)} given up after a day`] : [])
   ]
-  return `Channel "${channel}" has not got ${parts.join(", ")}${why}. They are tried again by every run and \`runtime incidents list\` of its environment.`
+  return `Messages that channel "${channel}" has not got${why}: ${parts.join("; ")}.`
 }

@@ -29,8 +29,14 @@ export const workersNeeded = (items: number, plan: Plan, throughput: Throughput)
     ? null
     : Math.max(1, Math.ceil((items / (plan.schedule.withinMs / 1_000) / (throughput.itemsPerMinute / 60)) * headroom))
 
-/** What a run starts with. */
+/** What a run starts with: with a deadline no more than it needs, without one what it may use. */
+export const workersAtStart = (needed: number | null): number => Math.min(workersMax, needed ?? workersDefault)
+
+/** What a run is reckoned to have when it has to hurry. */
 export const workersOf = (needed: number | null): number => Math.min(workersMax, Math.max(needed ?? workersDefault, workersDefault))
+
+/** What a run with a deadline may grow to. */
+export const workersAtMost = (needed: number): number => Math.min(workersMax, Math.max(layoutWorkers, needed * 2))
 
 /** Items that one worker has in flight. */
 export const slotsPerWorker = 16

@@ -28,6 +28,7 @@ import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
 import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
+import { openOutageNotice } from "./outage-notice.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
 import { AccountClosed, AccountFault } from "./run-error.ts"
@@ -89,7 +90,7 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const remoteSteps = steps.filter(({ model }) => isRemote(model)).map(({ step }) => step)
   const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
   const reuse = new Reuse(earlier, desk.leave)
-  const laneOf = yield* openLanes(options, halt)
+  const { laneOf, isHeldBack } = yield* openLanes(options, halt)
   const prices = {
     boundUsd: bound,
     fullUsd: (model: Model, usage: Usage) => fullUsd(model, usage, new Date(now()))
@@ -100,7 +101,7 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const slots = Math.ceil(
     modelsOf(graph).reduce((most, model) => Math.max(most, options.accounts.limitsOf(model).concurrencyMax ?? 256), 0) * 1.25
   )
-  return { caller, budget, flow, slots, rounds: roundsOf(parts), ended: endedOf(parts) }
+  return { caller, budget, flow, slots, rounds: roundsOf(parts), ended: endedOf(parts), isHeldBack }
 })
 export type PaidRun = Effect.Success<ReturnType<typeof openPaidRun>>
 
@@ -128,11 +129,14 @@ const textsOf = ({ messages, output, model }: CallRequest): ReadonlyArray<string
   structuredOutput(output, model.engine).text
 ]
 
+interface Lanes {
+  readonly laneOf: (model: Model) => Lane
+  /** Whether calls wait for a provider, which more workers would only join. */
+  readonly isHeldBack: () => boolean
+}
+
 /** One rate a model and account, one breaker an account. */
-const openLanes = Effect.fnUntraced(function* (
-  options: PaidRunOptions,
-  halt: Halt
-): Effect.fn.Return<(model: Model) => Lane, never, Scope.Scope> {
+const openLanes = Effect.fnUntraced(function* (options: PaidRunOptions, halt: Halt): Effect.fn.Return<Lanes, never, Scope.Scope> {
   const { graph, accounts } = options
   const lanes = new Map<string, Lane>()
   const guards = new Map<string, Pick<Lane, "breaker" | "trouble">>()
@@ -145,28 +149,42 @@ const openLanes = Effect.fnUntraced(function* (
     const { requestsPerMinute, tokensPerMinute, concurrencyMax } = accounts.limitsOf(model)
     lanes.set(keyOf(model), { ...guard, rate: yield* RateLimiter.make({ requestsPerMinute, tokensPerMinute, concurrencyMax }) })
   }
-  return (model) => {
+  const laneOf = (model: Model): Lane => {
     const lane = lanes.get(keyOf(model))
     if (lane === undefined) throw new Error(`Model ${model.name} is not one of the job's`)
     return lane
   }
+  return { laneOf, isHeldBack: () => [...lanes.values()].some(({ breaker, rate }) => breaker.isOpen || rate.snapshot().waiting > 0) }
 })
 
 /** An account's breaker, and who tells of its trouble: when it begins, now and then while it lasts, and when it is over. */
-const openGuard = Effect.fnUntraced(function* ({ run, accounts }: PaidRunOptions, model: Model, halt: Halt) {
+const openGuard = Effect.fnUntraced(function* ({ run, plan, accounts, alerts, ledger }: PaidRunOptions, model: Model, halt: Halt) {
   const clock = yield* Clock.Clock
+  const { account, engine } = model
+  const notice = yield* openOutageNotice({
+    run,
+    job: plan.job,
+    account,
+    engine,
+    alerts,
+    ledger,
+    withinMs: plan.schedule?.withinMs ?? null
+  })
   const tell = Effect.runForkWith(yield* Effect.context<never>())
   let isPaused = false
   const breaker = yield* Breaker.make({
-    onChange: (state) => {
+    onChange: (state, since) => {
       // Between "open" and "probing" nothing is new: a change that came too fast to be told may have been either.
       const isNews = isPaused !== (state !== "closed")
       isPaused = state !== "closed"
       if (!isNews || halt.reason?.kind === "account") return Effect.void
-      return Effect.logWarning(
-        isPaused
-          ? `Run ${run} pauses: account "${model.account}" at ${model.engine} answers with failures. It is probed, and the run goes on by itself.`
-          : `Run ${run}: account "${model.account}" at ${model.engine} is answering again.`
+      return Effect.andThen(
+        Effect.logWarning(
+          isPaused
+            ? `Run ${run} pauses: account "${account}" at ${engine} answers with failures. It is probed, and the run goes on by itself.`
+            : `Run ${run}: account "${account}" at ${engine} is answering again.`
+        ),
+        notice(isPaused, since)
       )
     }
   })

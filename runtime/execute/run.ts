@@ -8,12 +8,14 @@ import * as Option from "effect/Option"
 import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
+import { Capacity } from "../guard/capacity.ts"
 import { watchPace } from "../guard/progress.ts"
+import { Projector, type Deadline, type Look } from "../guard/sla.ts"
 import { makeItemReader } from "../source/item-reader.ts"
 import { noteAccountPlace, type AccountPlace } from "../store/account-place.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
-import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
+import { Ledger, type RunRecord, type RunStart, type Tally } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
@@ -23,7 +25,7 @@ import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { Alerts } from "./alerts.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
-import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
+import { layoutWorkers, slotsPerWorker, throughputOf, workersAtMost, workersAtStart, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
 import { exportRelease } from "./export-release.ts"
@@ -34,12 +36,14 @@ import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
 import { openEngines } from "./open-engines.ts"
 import type { PaidRun } from "./paid-run.ts"
-import type { Progress } from "./progress.ts"
+import { etaOf, type Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
+import { watchSla } from "./sla.ts"
 import { summarise } from "./summarise.ts"
+import { waitingItems } from "./waiting-items.ts"
 import { workThrough, type ItemSource } from "./work.ts"
 
 export interface RunOptions {
@@ -80,13 +84,25 @@ export const executeRun = Effect.fn("Run.execute")(
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
-    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, sweep: null, paid: null } as Phase
+    const deadline = deadlineOf(options, record)
+    const phase: Phase = {
+      now: record.sealed ? "work" : "manifest",
+      rows: 0,
+      sweep: null,
+      paid: null,
+      deadline,
+      projector: new Projector(deadline),
+      waiting: [],
+      capacity: null,
+      retries: new RetryQueue()
+    }
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
     const tell = yield* openNotifier({ folder, run: start.run, job: start.job, place: options.accounts, ...channels, ledger })
     const alerts = Alerts.on(ledger, tell)
     const environment = { graph, services, engines, ledger, alerts, record, phase, options }
-    yield* passThrough(environment).pipe(
+    // The deadline is watched no longer than the work goes on: nothing is late that has ended.
+    yield* Effect.scoped(Effect.andThen(watchDeadline(environment), passThrough(environment))).pipe(
       Effect.provideService(Ledger, ledger),
       Effect.provideService(Alerts, alerts),
       Effect.onExit((exit) => endSession(options, ledger, phase, exit))
@@ -103,6 +119,14 @@ interface Phase {
   sweep: Progress["sweep"]
   /** Once the work of a run with remote models began. */
   paid: PaidRun | null
+  /** Null without one, and for trials. */
+  readonly deadline: Deadline | null
+  readonly projector: Projector
+  /** What waited when it was last looked at. */
+  waiting: Look["waiting"]
+  /** While items are worked on. */
+  capacity: Capacity | null
+  readonly retries: RetryQueue
 }
 
 interface PassEnvironment {
@@ -137,8 +161,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   const source = itemSource(graph, services)
   const clock = yield* Clock.Clock
   const isHeld = isRejected(yield* ledger.gates)
-  const workers = workersOf(workersNeeded(items, plan, throughput))
-  const paid = yield* openPaid(environment, (items / (throughput.itemsPerMinute * workers)) * 60_000)
+  const needed = workersNeeded(items, plan, throughput)
+  const paid = yield* openPaid(environment, (items / (throughput.itemsPerMinute * workersOf(needed))) * 60_000)
+  const isBounded = phase.deadline !== null && needed !== null
+  const workers = isBounded ? workersAtMost(needed) : workersOf(needed)
+  const capacity = isBounded ? new Capacity(workersAtStart(needed), workers) : Capacity.unbounded()
+  phase.capacity = capacity
   const shared = {
     caller: paid?.caller ?? directCaller(engines.provider),
     services,
@@ -146,7 +174,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
     variants: new VariantCache(),
-    retries: new RetryQueue()
+    retries: phase.retries
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   if (isHeld) yield* holdRest(ledger, graph)
@@ -155,6 +183,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       run: start.run,
       workers,
       slots,
+      capacity,
       environment: { ...shared, graph },
       source,
       rounds: paid?.rounds ?? null,
@@ -163,6 +192,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
+  phase.capacity = null
   if (takesOnly) return "cancelled" satisfies RunStatus
   phase.now = "closing"
   const completeness = yield* ledger.completeness
@@ -177,6 +207,32 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
 })
 
 const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
+
+/** A trial and a cancellation have none. */
+const deadlineOf = ({ plan, purpose }: RunOptions, { itemLimit, createdAt }: Pick<RunRecord, "itemLimit" | "createdAt">): Deadline | null =>
+  plan.schedule === null || itemLimit !== null || purpose === "cancel"
+    ? null
+    : { startedAt: createdAt.getTime(), at: createdAt.getTime() + plan.schedule.withinMs }
+
+const watchDeadline = Effect.fnUntraced(function* ({ ledger, alerts, phase, options }: PassEnvironment) {
+  const { deadline, projector } = phase
+  if (deadline === null) return
+  const look = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    phase.waiting = yield* waitingItems(ledger, phase.retries, phase.paid !== null, now)
+    return lookOf(yield* ledger.tally, phase, now)
+  })
+  const { run, job } = options.start
+  const isHeldBack = (): boolean => phase.paid?.isHeldBack() ?? false
+  yield* Effect.forkScoped(watchSla({ run, job, deadline, projector, ledger, alerts, capacity: () => phase.capacity, look, isHeldBack }))
+})
+
+const lookOf = ({ manifest, committed }: Pick<Tally, "manifest" | "committed">, { now: phase, waiting }: Phase, now: number): Look => ({
+  now,
+  total: phase === "manifest" ? null : manifest,
+  done: committed,
+  waiting
+})
 
 /** What a run with remote models needs beside its workers; null for one without. */
 const openPaid = Effect.fnUntraced(function* (
@@ -264,7 +320,9 @@ const statusOf = (exit: Exit.Exit<RunStatus, unknown>, isCancelled: boolean): [R
 const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFolder, phase: Phase): Effect.Effect<never> =>
   watchPace(
     Effect.map(ledger.tally, (tally) => ({ ...tally, total: tally.manifest, done: tally.committed })),
-    ({ total: _, done: __, ...tally }, pace) => {
+    ({ total: _, done: __, ...tally }, pace, now) => {
+      const look = lookOf(tally, phase, now)
+      phase.projector.see(look)
       const progress: Progress = {
         run: options.start.run,
         job: options.start.job,
@@ -272,7 +330,9 @@ const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFol
         rows: phase.rows,
         sweep: phase.sweep,
         ...tally,
-        ...pace
+        ...pace,
+        ...etaOf(phase.deadline, phase.projector, look),
+        workers: phase.capacity === null || phase.deadline === null ? null : phase.capacity.target
       }
       return Effect.andThen(Effect.ignore(refreshFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
     }

@@ -21,6 +21,8 @@ const Dispositions = Schema.Struct({
   held: Schema.Finite,
   skipped: Schema.Finite
 })
+/** Snapshots of older versions have none. */
+const InstantText = Schema.NullOr(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 const Snapshot = Schema.Struct({
   job: Schema.String,
   phase: Schema.String,
@@ -31,6 +33,11 @@ const Snapshot = Schema.Struct({
   spentUsd: Schema.Finite,
   perSecond: Schema.NullOr(Schema.Finite),
   remainingSeconds: Schema.NullOr(Schema.Finite),
+  deadline: InstantText,
+  etaAt: InstantText,
+  etaLow: InstantText,
+  etaHigh: InstantText,
+  workers: Schema.NullOr(Schema.Finite).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
   trouble: Schema.NullOr(Schema.String)
 })
 const decodeSnapshot = Schema.decodeUnknownOption(Schema.fromJsonString(Snapshot))
@@ -47,6 +54,12 @@ export interface RunNow {
   readonly spentUsd: number
   readonly perSecond: number | null
   readonly remainingSeconds: number | null
+  /** ISO 8601: by when it must be done, when that is expected, and within which bounds. */
+  readonly deadline: string | null
+  readonly etaAt: string | null
+  readonly etaLow: string | null
+  readonly etaHigh: string | null
+  readonly workers: number | null
   readonly trouble: string | null
   /** The gate that waits for a person. */
   readonly gate: string | null
@@ -80,9 +93,20 @@ const readLive = (folder: RunFolder, run: string): RunNow => {
     spentUsd: 0,
     perSecond: null,
     remainingSeconds: null,
+    ...noEta,
     trouble: null
   }
   return { run, status: "running", gate: null, holder, ...(seen ?? unknown) }
+}
+
+const noEta = { deadline: null, etaAt: null, etaLow: null, etaHigh: null, workers: null }
+
+const PlanTime = Schema.fromJsonString(Schema.Struct({ schedule: Schema.NullOr(Schema.Struct({ withinMs: Schema.Finite })) }))
+
+/** A run at rest has one too: its time goes on. */
+const deadlineOf = ({ plan, created_at, item_limit }: { plan: string; created_at: Date; item_limit: number | null }): string | null => {
+  const { schedule } = Option.getOrElse(Schema.decodeOption(PlanTime)(plan), () => ({ schedule: null }))
+  return schedule === null || item_limit !== null ? null : new Date(created_at.getTime() + schedule.withinMs).toISOString()
 }
 
 const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
@@ -115,6 +139,8 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
           spentUsd: row.spent_usd,
           perSecond: null,
           remainingSeconds: null,
+          ...noEta,
+          deadline: deadlineOf(row),
           trouble: null,
           // Files of older versions have none.
           gate:
