@@ -1,6 +1,4 @@
 /** `runtime approve GATE`, `runtime reject GATE`: writes what a person decided, then goes on with the run. */
-import { userInfo } from "node:os"
-
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -9,6 +7,7 @@ import * as Option from "effect/Option"
 import { formatUsd } from "./format.ts"
 import { Misuse } from "./misuse.ts"
 import { sameEnvFlag } from "./money-flags.ts"
+import { osUser } from "./os-user.ts"
 import { verb } from "./verb.ts"
 
 const gateArgument = Argument.String("gate").pipe(Argument.withDescription("the gate's name, as `runtime gates` lists it"))
@@ -98,12 +97,3 @@ const decide = Effect.fn("Cli.decide")(function* (request: {
     command: `runtime ${decision === "approved" ? "approve" : "reject"} ${gate}`
   })
 })
-
-/** The name of whoever typed; its number where it has no name, as in some containers. */
-const osUser = (): string => {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid ${process.getuid?.() ?? "unknown"}`
-  }
-}

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Answer } from "../../dsl/index.ts"
 import {
   worst,
+  type GivenAnswers,
   type LedgerShape,
   type PriorAnswer,
   type PriorCheckpoint,
@@ -33,6 +34,8 @@ export interface WorkItem extends ItemPlace {
   readonly tried?: ReadonlyMap<string, PriorTries>
   /** What provider batches have, or had, of the item, by step. */
   readonly batched?: ReadonlyMap<string, PriorBatch>
+  /** Of a linked run: answers that no model is asked for, and rules that a person has answered. */
+  readonly given?: GivenAnswers
 }
 
 /** How an item left a step. */
@@ -47,6 +50,8 @@ type Outcome =
       readonly modelIndex: number
       /** Of the request that equal ones share the answer of; null where none does. */
       readonly digest: string | null
+      /** Whether the item came with it: what a person answered for stops it no more. */
+      readonly isGiven: boolean
     }
   | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
   /** No answer in this pass: what comes after it waits too. */
@@ -174,8 +179,19 @@ class ItemRun {
       answerStep: prior.answerStep ?? node.name,
       variant,
       modelIndex,
-      digest: null
+      digest: null,
+      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output
     })
+  }
+
+  /** An answer that the item came with; null without one, or where it fits the schema no longer. */
+  #given(node: InferNode): Answered | null {
+    const given = this.#askedBefore(node, this.#item.given?.answers.get(node.name))
+    if (given === null) return null
+    const { output, json, attempt, variant } = given
+    this.#trace.answer({ step: node.name, attempt, variant, output: json, raw: null })
+    const answer = { key: this.#item.key, item: this.#item.item, output, model: variant.model, attempt }
+    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true }
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
@@ -213,6 +229,8 @@ class ItemRun {
   #infer(node: InferNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
       const again = this.#again.get(node.name)
+      const given = again === undefined ? this.#given(node) : null
+      if (given !== null) return this.#pass(node, "answered", given)
       const row = input.kind === "answer" ? input.answer : this.#item.item
       for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
         const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
@@ -254,7 +272,8 @@ class ItemRun {
           answerStep: step,
           variant: asked.variant,
           modelIndex: index,
-          digest: asked.digest
+          digest: asked.digest,
+          isGiven: false
         }
         if (node.models.length === 1) return this.#pass(node, "answered", outcome)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
@@ -288,14 +307,15 @@ class ItemRun {
   #validate(node: ValidateNode, input: Answered) {
     return Effect.gen({ self: this }, function* () {
       const { services } = this.#environment
-      const judged = yield* judge(node, input.answer, services)
+      const isAnsweredFor = input.isGiven && this.#item.given?.waived.has(node.name) === true
+      const judged = yield* judge(node, input.answer, services, isAnsweredFor)
       for (const rule of judged.flags) this.#trace.flag(node.name, rule)
       if (judged.kind === "passed") return this.#pass(node, "passed", input)
       const { rule, message } = judged
       const { attempt } = input.answer
       // What a rule refused is given to no equal request (EXE-9).
       if (input.digest !== null) this.#environment.caller.judged(input.digest, null)
-      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null) {
+      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null && !isAnsweredFor) {
         this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
         return "again" as const
       }
@@ -350,7 +370,16 @@ class ItemRun {
     })
     const answer = { key: this.#item.key, item: this.#item.item, output, model, attempt: 1 }
     if (!this.#item.checkpoints.has(node.name)) this.#trace.answer({ step: node.name, attempt: 1, variant, output: json, raw: null })
-    return this.#pass(node, "passed", { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null })
+    return this.#pass(node, "passed", {
+      kind: "answer",
+      answer,
+      json,
+      answerStep: node.name,
+      variant,
+      modelIndex: 0,
+      digest: null,
+      isGiven: answers.every(({ isGiven }) => isGiven)
+    })
   }
 }
 

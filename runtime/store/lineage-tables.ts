@@ -64,7 +64,9 @@ const runs: PublishedTable = {
     ["sealed_at", "timestamptz"],
     ["ended_at", "timestamptz"],
     ["released_at", "timestamptz"],
-    ["version", "integer"]
+    ["version", "integer"],
+    ["origin", text],
+    ["revision", "integer"]
   ],
   cut: null,
   key: [],

@@ -52,6 +52,10 @@ export interface StateTables {
     released_at: Instant | null
     /** JSON of the dispositions at close. */
     closing: string | null
+    /** The run whose items this one takes up again, of a replay or of decisions at review; null for a run on its own. */
+    origin: string | null
+    /** Which revision of the outputs of `origin` (or its own, then 1) its release made; null until then. */
+    revision: number | null
   }
   /** One row a process that worked on the run. */
   "state.sessions": {
@@ -293,5 +297,6 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
       model varchar not null, requests bigint not null, bytes bigint not null, reserved_usd double not null, provider_batch varchar, files varchar not null,
       outcome varchar, intended_at timestamptz not null, created_at timestamptz, ended_at timestamptz, ingested_at timestamptz, removed_at timestamptz)`,
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
-  ]
+  ],
+  [`alter table state.run add column origin varchar`, `alter table state.run add column revision integer`]
 ]
