@@ -72,17 +72,18 @@ const listText = (selection: StoppedSelection, list: StoppedList, texts: Texts):
     ].join("\n")
   const waits = selection.view === "dlq" ? "" : " for review"
   const [largest] = list.groups
+  const isCommon = largest !== undefined && largest.items > 1
   const head =
     largest === undefined || list.groupsInAll === 1
       ? `${noun(list.total)}${waits}, of one cause.`
-      : `${noun(list.total)}${waits}, of ${list.groupsInAll} causes. ${formatCount(largest.items)} of ${formatCount(list.total)} are the same: ${causeOf(largest)}.`
+      : `${noun(list.total)}${waits}, of ${list.groupsInAll} causes.${isCommon ? ` ${formatCount(largest.items)} of ${formatCount(list.total)} are the same: ${causeOf(largest)}.` : ""}`
   const more =
     list.groupsInAll > list.groups.length ? [`… and ${list.groupsInAll - list.groups.length} rarer causes; filters show them.`] : []
   return [
     head,
     ...list.groups.map((group) => groupText(selection, group, texts)),
     ...more,
-    `Newest${list.items.length < list.total ? `, ${list.items.length} of ${formatCount(list.total)} (--limit N shows more)` : ""}:`,
+    `\nNewest${list.items.length < list.total ? `, ${list.items.length} of ${formatCount(list.total)} (--limit N shows more)` : ""}:`,
     textTable(
       ["run", "item", "step", "why", "tries", "at", "status"],
       list.items.map((item) => rowOf(item, texts))

@@ -179,6 +179,8 @@ const textOf = (outcome: Outcome, report: RunReport): string => {
         ]
       : []),
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(envelopeOf(report))}${savedUsd > 0 ? `; batches, caches and reuse saved ${formatUsd(savedUsd)}` : ""}.`,
+    ...(dead > 0 ? [`What was given up on, by cause: runtime dlq list --run ${run}`] : []),
+    ...(review > 0 ? [`What waits for a person: runtime review list --run ${run}`] : []),
     `Report: ${reportPath}`
   ].join("\n")
 }

@@ -87,6 +87,6 @@ const textOf = (key: string | null, history: RunHistory, stops: ReadonlyArray<St
   return [
     `${first?.status ?? ""}${(first?.cause ?? null) === null ? "" : `, cause ${first?.cause ?? ""}`}: ${why.join(", ")}; last tried ${formatMinute(lastAttemptOf(history, stops))} UTC, cost ${formatUsd(costOf(history))}`,
     traceText({ key, itemId: first?.item_id ?? "", runs: [history] }),
-    ...(next.length === 0 ? [] : ["Next:", ...next])
+    ...(next.length === 0 ? [] : [`Next:\n${next.join("\n")}`])
   ].join("\n\n")
 }

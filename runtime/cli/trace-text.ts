@@ -20,9 +20,21 @@ const runText = (history: RunHistory): string => {
       ? []
       : [
           textTable(
-            ["step", "try", "model", "version", "prompt", "code", "outcome", "ms", "confidence"],
+            ["step", "try", "model", "version", "prompt", "code", "outcome", "at", "ms", "cost", "confidence"],
             attempts.map((row) =>
-              cells(row, ["step", "attempt", "model", "model_version", "prompt_version", "code_version", "outcome", "ms", "confidence"])
+              cells(row, [
+                "step",
+                "attempt",
+                "model",
+                "model_version",
+                "prompt_version",
+                "code_version",
+                "outcome",
+                "started_at",
+                "ms",
+                "cost_usd",
+                "confidence"
+              ])
             )
           )
         ]),
