@@ -1,4 +1,7 @@
 /** What can be wrong with one step beyond its types. */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+
 import { checkModel } from "./check-model.ts"
 import { checkColumns, checkSchema } from "./check-schema.ts"
 import { unstoredColumns } from "./columns.ts"
@@ -89,8 +92,14 @@ const checkTiers = (step: string, { tiers }: NonNullable<PartitionDefinition["ti
   ]
 }
 
+const isSpacing = (input: Duration.Input): boolean => {
+  const duration = Option.getOrUndefined(Duration.fromInput(input))
+  const ms = duration === undefined ? 0 : Duration.toMillis(duration)
+  return ms >= 1 && ms <= 900_000
+}
+
 const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFault> => {
-  const { output, models, maxTokens, temperature, retriesMax, overrides } = infer
+  const { output, models, maxTokens, temperature, retriesMax, retrySpacing, overrides } = infer
   const faults = checkSchema(step, "the output", output)
   const names = models.map((model) => model.name)
   const own = Object.entries(overrides).flatMap(([label, { model }]) => (model === undefined ? [] : [[label, model] as const]))
@@ -115,6 +124,12 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
       problem: `retriesMax is ${retriesMax}`,
       remedy: "give a whole number of at least 0: 0 asks once"
     }),
+    ...faultUnless(retrySpacing === undefined || isSpacing(retrySpacing), {
+      step,
+      problem: `retrySpacing is ${String(retrySpacing)}`,
+      remedy: 'give a time from 1 ms to 15 minutes, such as "30 seconds"'
+    }),
+    ...checkConfidence(step, infer),
     ...faultUnless(models.length > 0, { step, problem: "has no model", remedy: "name one: local(…), openai(…), anthropic(…)" }),
     ...faultUnless(new Set(names).size === names.length, {
       step,
@@ -129,6 +144,22 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
     ...all.flatMap((model) => checkModel(step, model))
   ]
 }
+
+const checkConfidence = (step: string, { confidence, confidenceMin }: InferDefinition): ReadonlyArray<PlanFault> =>
+  confidenceMin === undefined
+    ? []
+    : [
+        ...faultUnless(confidenceMin >= 0 && confidenceMin <= 1, {
+          step,
+          problem: `confidenceMin is ${confidenceMin}`,
+          remedy: "give 0 to 1: 0.7 sends what is less sure to review"
+        }),
+        ...faultUnless(confidence !== undefined, {
+          step,
+          problem: "confidenceMin is set, and nothing says how sure an answer is",
+          remedy: "add confidence: (output) => …, a number from 0 to 1"
+        })
+      ]
 
 /** Every model that an infer may ask: its own, and those of its overrides. */
 export const modelsOf = ({ models, overrides }: InferDefinition): ReadonlyArray<Model> => [

@@ -1,4 +1,6 @@
 /** The step that asks a model about each row. */
+import type * as Duration from "effect/Duration"
+
 import type { Cascade, Model, ModelServices } from "./model.ts"
 import {
   makeStep,
@@ -45,8 +47,15 @@ interface InferSettings {
   readonly maxTokens?: number
   /** 0 to 2; the provider's default when left out. */
   readonly temperature?: number
-  /** How often a call that failed, or an answer that doesn't fit, is tried again. Default 3; rate limits and overload cost none. */
+  /**
+   * How often a call that failed, or an answer that doesn't fit, is tried again, in sweeps after the first pass over all items. Default 3; rate limits
+   * and overload cost none.
+   */
   readonly retriesMax?: number
+  /** The least time before the first retry of a call that the provider failed; it doubles from retry to retry, with jitter on top. Default half a minute, at most a quarter of an hour. */
+  readonly retrySpacing?: Duration.Input
+  /** Whether a retry after an answer that doesn't fit the schema shows the model that answer and what was wrong with it. Default `false`. */
+  readonly retryWithError?: boolean
   /** `false` infers equal inputs again instead of reusing an answer. Default `true`. */
   readonly reuse?: boolean
 }
@@ -58,6 +67,11 @@ interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettin
   readonly output: StructSchema<S, "The output is a Schema.Struct: its fields become the columns that analysts query">
   /** How sure the model is, 0 to 1, read from its output. Kept with every answer; review and drift rest on it. */
   readonly confidence?: (output: NoInfer<S["Type"]>) => number
+  /**
+   * The least confidence that goes on downstream, 0 to 1: an answer below it waits for a person's review instead (code `low-confidence`).
+   * Of a cascade the answer that was accepted counts. Needs `confidence`. Default: every answer goes on.
+   */
+  readonly confidenceMin?: number
   /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */
   readonly overrides?: O & Overrides<From>
 }

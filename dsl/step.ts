@@ -6,6 +6,7 @@
  * 2. A callback is a direct property of the options: a lambda inside a nested call would be typed before `output` is inferred.
  * 3. Types ride on `[types]`, a property that exists for the compiler only.
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 
@@ -150,10 +151,13 @@ export interface InferDefinition {
   readonly output: PlainSchema
   readonly accept?: (answer: unknown) => boolean
   readonly confidence?: (output: unknown) => number
+  readonly confidenceMin?: number
   readonly overrides: Readonly<Record<string, Override>>
   readonly maxTokens?: number
   readonly temperature?: number
   readonly retriesMax?: number
+  readonly retrySpacing?: Duration.Input
+  readonly retryWithError?: boolean
   readonly reuse: boolean
 }
 

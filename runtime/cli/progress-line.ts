@@ -55,7 +55,7 @@ const troubleLines = Effect.gen(function* () {
 })
 
 /** One line: where the run is, how fast, and what became of the items. */
-const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSeconds, dispositions }: Progress): string => {
+const lineOf = ({ run, phase, rows, sweep, manifest, committed, perSecond, remainingSeconds, dispositions }: Progress): string => {
   if (phase === "manifest") return `${run}: building the manifest, ${formatCount(rows)} rows read`
   if (phase === "closing") return `${run}: ${formatCount(committed)} items done; checking, aggregating, reporting`
   const pace = perSecond === null ? "" : ` · ${formatCount(perSecond)}/s`
@@ -63,7 +63,8 @@ const lineOf = ({ run, phase, rows, manifest, committed, perSecond, remainingSec
   const ended = Object.entries(dispositions).flatMap(([disposition, items]) =>
     items > 0 ? [`${formatCount(items)} ${wordsOf(disposition, items)}`] : []
   )
-  return `${run}: ${formatCount(committed)} of ${formatCount(manifest)}${pace}${left}${ended.length > 0 ? ` · ${ended.join(", ")}` : ""}`
+  const again = sweep === null ? "" : ` · sweep ${sweep.sweep}: ${formatCount(sweep.items)} asked again`
+  return `${run}: ${formatCount(committed)} of ${formatCount(manifest)}${again}${pace}${left}${ended.length > 0 ? ` · ${ended.join(", ")}` : ""}`
 }
 
 const wordsOf = (disposition: string, items: number): string => {

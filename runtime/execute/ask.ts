@@ -1,5 +1,6 @@
-/** Asks one model about one item, until it has a decoded answer or its tries are used up. */
+/** Asks one model about one item, once: what may be tried again goes to the retry queue, never around in a circle here. */
 import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
@@ -20,8 +21,9 @@ import { requestDigest, type PromptVersions } from "./prompt-version.ts"
 const retriesDefault = 3
 /** A cut-off answer is asked for again with twice the tokens, and at most with this many times those the author gave (case 26). */
 const roomMax = 4
-const spacingMs = 1_000
-const spacingMaxMs = 30_000
+/** Of retries after a provider's failure, unless the step says otherwise: three of them outlast an overload of three minutes (case 45). */
+const spacingDefaultMs = 30_000
+const spacingMaxMs = 900_000
 
 /** What every call of a run shares. */
 export interface AskEnvironment {
@@ -52,8 +54,14 @@ export interface Question {
   readonly cutOff: number
   /** What a provider batch has, or had, of the item at this step. */
   readonly batched: PriorBatch | undefined
-  /** Told to the model after a rule refused its last answer. */
-  readonly feedback: { readonly text: string; readonly answer: string } | null
+  /** Told to the model after its last answer was refused. */
+  readonly feedback: Feedback | null
+}
+
+/** What was wrong with an answer, for the model that gave it. */
+export interface Feedback {
+  readonly text: string
+  readonly answer: string
 }
 
 /** An answer that fits the schema. */
@@ -64,19 +72,21 @@ export interface Asked {
   readonly attempt: number
   readonly variant: Variant
   readonly confidence: number | null
-  /** Of the request whose equals may share the answer; null after a try that isn't the item's own first. */
+  /** Of the request whose equals may share the answer; null after a try with feedback. */
   readonly digest: string | null
 }
 
-/** The item got no answer: why, for its dead letter. */
+/** The item got no answer: why, for its dead letter or its place in the retry queue. */
 export interface Unanswered {
   readonly code: string
   readonly attempts: number
+  /** Ms from now before which it isn't asked again; null where its tries are used up, or another would be in vain. */
+  readonly retryAfterMs: number | null
 }
 
-/** No answer in this pass: to the item's first try, or to a later one. */
+/** No answer in this pass: to a request that equal ones wait for, or to another. */
 export interface Parked {
-  readonly parked: "first" | "later"
+  readonly parked: "shared" | "own"
 }
 
 /** One object per combination, so that a commit finds its number without comparing texts. */
@@ -91,51 +101,57 @@ export class VariantCache {
   }
 }
 
-/** Asks, and writes every attempt and problem to the trace. */
+/** Asks once, and writes the attempt and its problem to the trace. */
 export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, question: Question, trace: ItemTrace) {
-  const override = question.label === null ? undefined : question.node.overrides.get(question.label)
-  const prompt = override?.prompt ?? question.node.definition.prompt
-  const prompted = yield* Effect.result(callEventually("prompt", environment.services, () => prompt(question.row)))
+  const { node, step, label, row, attempt, feedback } = question
+  const override = label === null ? undefined : node.overrides.get(label)
+  const prompt = override?.prompt ?? node.definition.prompt
+  const prompted = yield* Effect.result(callEventually("prompt", environment.services, () => prompt(row)))
   if (prompted._tag === "Failure") {
-    trace.problem({ step: question.step, attempt: question.attempt, code: "prompt-failed", message: prompted.failure.message, raw: null })
-    return { code: "prompt-failed", attempts: question.attempt - 1 } satisfies Unanswered
+    trace.problem({ step, attempt, code: "prompt-failed", message: prompted.failure.message, raw: null })
+    return { code: "prompt-failed", attempts: attempt - 1, retryAfterMs: null } satisfies Unanswered
   }
-  const prepared = prepare(environment, question, prompted.success, override?.promptSource ?? question.node.promptSource)
+  const prepared = prepare(environment, question, prompted.success, override?.promptSource ?? node.promptSource)
   const model = override?.model ?? question.model
-  const { retriesMax = retriesDefault, maxTokens = null } = question.node.definition
-  const digestWith = (tokens: number | null): string =>
-    requestDigest(prepared.messages, `${environment.versions.ofModel(model)} ${question.node.parameters} ${tokens}`)
-  const plain = digestWith(maxTokens)
-  const first = question.attempt === 1 && question.feedback === null ? plain : null
-  let room = Math.min(2 ** question.cutOff, roomMax)
-  const tries = Effect.gen(function* () {
-    for (let attempt = question.attempt; ; attempt++) {
-      const tokens = maxTokens === null ? null : maxTokens * room
-      const call = { ...prepared, model, attempt, maxTokens: tokens, digest: tokens === maxTokens ? plain : digestWith(tokens), first }
-      const answered = yield* askOnce(environment, question, call, trace)
-      if ("output" in answered || "parked" in answered) return answered
+  const room = Math.min(2 ** question.cutOff, roomMax)
+  const maxTokens = node.definition.maxTokens === undefined ? null : node.definition.maxTokens * room
+  const digest = requestDigest(prepared.messages, `${environment.versions.ofModel(model)} ${node.parameters} ${maxTokens}`)
+  // Only a good answer is shared, so one that another item got meanwhile will do for a retry too.
+  const shared = feedback === null ? digest : null
+  const tried = Effect.flatMapEager(
+    askOnce(environment, question, { ...prepared, model, attempt, maxTokens, digest, shared }, trace),
+    (answered): Effect.Effect<Asked | Unanswered | Parked> => {
+      if ("output" in answered || "parked" in answered) return Effect.succeed(answered)
+      const { code, isRetryable, needsRoom, isOutage } = answered
       // Asked again with the same room it would be cut off again.
-      const isInVain = answered.needsRoom && (maxTokens === null || room === roomMax)
-      if (!answered.isRetryable || isInVain || attempt - question.countsFrom >= retriesMax)
-        return { code: answered.code, attempts: attempt } satisfies Unanswered
-      if (answered.needsRoom) room *= 2
-      if (answered.isOutage) yield* Effect.sleep(yield* spacing(attempt - question.countsFrom))
+      const isInVain = needsRoom && (maxTokens === null || room === roomMax)
+      const tries = attempt - question.countsFrom
+      if (!isRetryable || isInVain || tries >= (node.definition.retriesMax ?? retriesDefault))
+        return Effect.succeed({ code, attempts: attempt, retryAfterMs: null })
+      const after = isOutage ? spacing(node, tries) : Effect.succeed(0)
+      return Effect.map(after, (retryAfterMs) => ({ code, attempts: attempt, retryAfterMs }))
     }
-  })
+  )
   // An equal request that waits for this one's answer learns that there is none, whatever ended it.
-  return yield* first === null ? tries : Effect.onExit(tries, (exit) => Effect.sync(() => tellUnanswered(environment, first, exit)))
+  return yield* shared === null ? tried : Effect.onExit(tried, (exit) => Effect.sync(() => tellUnanswered(environment, shared, exit)))
 })
 
 const tellUnanswered = ({ caller }: AskEnvironment, digest: string, exit: Exit.Exit<Asked | Unanswered | Parked, StoreError>): void => {
   const isAnswered = Exit.isSuccess(exit) && "output" in exit.value
   // One that waits for its batch will be judged then.
-  const isWaiting = Exit.isSuccess(exit) && "parked" in exit.value && exit.value.parked === "first"
+  const isWaiting = Exit.isSuccess(exit) && "parked" in exit.value && exit.value.parked === "shared"
   if (!isAnswered && !isWaiting) caller.judged(digest, null)
 }
 
-/** Full jitter over an exponential: 1, 2, 4 … seconds at most, and never above half a minute. */
-const spacing = (tries: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (share) => share * Math.min(spacingMaxMs, spacingMs * 2 ** Math.max(0, tries)))
+/**
+ * Ms before the next try after a provider's failure: exponential, with full jitter on top. By default at least half a minute, then one, then two: with
+ * half as much again on average.
+ */
+const spacing = ({ definition }: InferNode, tries: number): Effect.Effect<number> => {
+  const first = definition.retrySpacing === undefined ? spacingDefaultMs : Duration.toMillis(definition.retrySpacing)
+  const least = Math.min(spacingMaxMs, first * 2 ** Math.max(0, tries))
+  return Effect.map(Random.next, (share) => Math.round(least * (1 + share)))
+}
 
 interface Prepared {
   readonly messages: ReadonlyArray<ModelMessage>
@@ -159,8 +175,8 @@ interface Call extends Prepared {
   readonly attempt: number
   readonly maxTokens: number | null
   readonly digest: string
-  /** The digest of the item's first try, which equal requests go by; null in a session that goes on behind it. */
-  readonly first: string | null
+  /** The digest that equal requests go by; null where nobody else may have the answer. */
+  readonly shared: string | null
 }
 
 const askOnce = (
@@ -169,8 +185,8 @@ const askOnce = (
   call: Call,
   trace: ItemTrace
 ): Effect.Effect<Asked | Refused | Parked, StoreError> => {
-  const { model, messages, attempt, maxTokens, digest } = call
-  const { node, step, batched, feedback } = question
+  const { model, messages, attempt, maxTokens, digest, shared } = call
+  const { node, step, batched } = question
   const { output, temperature = null } = node.definition
   const startedAt = environment.now()
   const place = {
@@ -178,12 +194,12 @@ const askOnce = (
     partition: question.partition,
     step,
     digest,
-    mayReuse: node.definition.reuse && attempt === 1 && feedback === null,
+    mayReuse: node.definition.reuse && shared !== null,
     batched: batched?.attempt === attempt ? batched : undefined
   }
   return Effect.map(environment.caller.call({ model, messages, attempt, output, maxTokens, temperature }, place), (called) =>
     called.kind === "parked"
-      ? { parked: attempt === 1 ? "first" : "later" }
+      ? { parked: shared === null ? "own" : "shared" }
       : judgeReply(environment, question, { ...call, startedAt }, called, trace)
   )
 }
@@ -191,7 +207,7 @@ const askOnce = (
 const judgeReply = (
   environment: AskEnvironment,
   { node, step }: Question,
-  { model, attempt, startedAt, promptVersion, shape, digest, first }: Call & { readonly startedAt: number },
+  { model, attempt, startedAt, promptVersion, shape, digest, shared }: Call & { readonly startedAt: number },
   { result: called, tier, savedUsd, isStored }: Extract<Called, { readonly kind: "called" }>,
   trace: ItemTrace
 ): Asked | Refused => {
@@ -230,8 +246,8 @@ const judgeReply = (
   const reply = called._tag === "Success" ? called.success : null
   if (reply?.repaired === true) trace.flag(step, "repaired")
   trace.answer({ step, attempt, variant, output: judged.json, raw: reply?.raw ?? null })
-  if (first !== null && reply !== null) environment.caller.judged(first, reply)
-  return { ...judged, attempt, variant, digest: first }
+  if (shared !== null && reply !== null) environment.caller.judged(shared, reply)
+  return { ...judged, attempt, variant, digest: shared }
 }
 
 interface Refused {

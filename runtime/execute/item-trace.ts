@@ -5,6 +5,7 @@ import {
   type AttemptRecord,
   type CheckpointRecord,
   type ProblemRecord,
+  type RetryRecord,
   type Settlement,
   type StopRecord
 } from "../store/ledger.ts"
@@ -27,8 +28,9 @@ export class ItemTrace {
   #answers: Array<AnswerRecord> = []
   #problems: Array<ProblemRecord> = []
   #stops: Array<StopRecord> = []
+  #retries: Array<RetryRecord> = []
   #flags: Array<{ readonly step: string; readonly rule: string }> = []
-  readonly #dispositions: Array<Disposition> = []
+  readonly #dispositions = new Map<string, Disposition>()
 
   constructor(place: ItemPlace) {
     this.#place = place
@@ -55,12 +57,16 @@ export class ItemTrace {
   stop(record: StopRecord): void {
     this.#stops.push(record)
   }
+  /** The step's next try waits for a sweep. */
+  retry(record: RetryRecord): void {
+    this.#retries.push(record)
+  }
   checkpoint(record: Pick<CheckpointRecord, "step" | "status"> & Partial<CheckpointRecord>): void {
     this.#checkpoints.push({ disposition: null, code: null, rule: null, attempts: 0, answerStep: null, ...record })
   }
   /** Where the item ended at a terminal step, now or in an earlier session. */
-  ended(disposition: Disposition): void {
-    this.#dispositions.push(disposition)
+  ended(step: string, disposition: Disposition): void {
+    this.#dispositions.set(step, disposition)
   }
 
   /** Voids what a second answer will decide again; what was paid and said stays. */
@@ -68,6 +74,7 @@ export class ItemTrace {
     this.#checkpoints = this.#checkpoints.filter(({ step }) => !steps.has(step))
     this.#flags = this.#flags.filter(({ step }) => !steps.has(step))
     this.#stops = this.#stops.filter(({ step }) => !steps.has(step))
+    for (const step of steps) this.#dispositions.delete(step)
   }
 
   /** Hands over what was collected and starts anew. */
@@ -80,14 +87,16 @@ export class ItemTrace {
       answers: this.#answers,
       problems: this.#problems,
       stops: this.#stops,
+      retries: this.#retries,
       flags: this.#flags,
-      finished: isLast ? worst(this.#dispositions) : null
+      finished: isLast ? worst(this.#dispositions.values()) : null
     }
     this.#attempts = []
     this.#checkpoints = []
     this.#answers = []
     this.#problems = []
     this.#stops = []
+    this.#retries = []
     this.#flags = []
     return settlement
   }

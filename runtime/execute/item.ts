@@ -1,25 +1,27 @@
 /** One item's way through the job's steps, from its last checkpoint to a disposition at every terminal step. */
 import * as Effect from "effect/Effect"
 
-import type { Answer } from "../../dsl/index.ts"
 import {
   worst,
   type GivenAnswers,
   type LedgerShape,
   type PriorAnswer,
   type PriorCheckpoint,
+  type PriorRetry,
   type PriorTries,
-  type StopRecord,
-  type Variant
+  type RetryRecord,
+  type StopRecord
 } from "../store/ledger.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
-import { ask, type Asked, type AskEnvironment } from "./ask.ts"
+import { ask, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
 import { callPlain } from "./callback.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
 import { ItemTrace, type ItemPlace } from "./item-trace.ts"
-import { judge } from "./judge.ts"
+import { judge, type Judgement } from "./judge.ts"
+import { decoded, dispositionOf, isOnPath, rowOf, type Answered, type Outcome } from "./outcome.ts"
+import type { RetryQueue } from "./retry-queue.ts"
 import { AnswerUnfit } from "./run-error.ts"
 
 /** An item to work on, decoded, with what earlier sessions left of it. */
@@ -34,57 +36,21 @@ export interface WorkItem extends ItemPlace {
   readonly tried?: ReadonlyMap<string, PriorTries>
   /** What provider batches have, or had, of the item, by step. */
   readonly batched?: ReadonlyMap<string, PriorBatch>
+  /** What is to be asked again, by step. */
+  readonly queued?: ReadonlyMap<string, PriorRetry>
   /** Of a linked run: answers that no model is asked for, and rules that a person has answered. */
   readonly given?: GivenAnswers
 }
 
-/** How an item left a step. */
-type Outcome =
-  | { readonly kind: "item" }
-  | {
-      readonly kind: "answer"
-      readonly answer: Answer<unknown, unknown>
-      readonly json: string
-      readonly answerStep: string
-      readonly variant: Variant | null
-      readonly modelIndex: number
-      /** Of the request that equal ones share the answer of; null where none does. */
-      readonly digest: string | null
-      /** Whether the item came with it: what a person answered for stops it no more. */
-      readonly isGiven: boolean
-    }
-  | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
-  /** No answer in this pass: what comes after it waits too. */
-  | { readonly kind: "parked" }
-
-type Answered = Extract<Outcome, { kind: "answer" }>
-
 export interface ItemEnvironment extends AskEnvironment {
   readonly graph: Graph
   readonly ledger: Pick<LedgerShape, "settle">
+  readonly retries: RetryQueue
 }
 
 /** Takes an item through every step and settles it; never fails because of the item itself. Says whether it waits for something instead. */
 export const processItem = (environment: ItemEnvironment, item: WorkItem): Effect.Effect<"finished" | "parked", StoreError | AnswerUnfit> =>
   new ItemRun(environment, item).run()
-
-/** Gives an item up at the start: its body can't be read, so no step can see it. */
-export const abandonItem = (
-  { graph, ledger, now }: ItemEnvironment,
-  place: ItemPlace,
-  code: string,
-  message: string
-): Effect.Effect<void, StoreError> => {
-  const trace = new ItemTrace(place)
-  trace.problem({ step: graph.partition.name, attempt: 0, code, message, raw: null })
-  trace.stop({ kind: "dead", step: graph.partition.name, code, rule: null, attempts: 0 })
-  for (const { name, terminal } of graph.rows) {
-    if (!terminal) continue
-    trace.checkpoint({ step: name, status: "dead", disposition: "dead", code })
-    trace.ended("dead")
-  }
-  return ledger.settle(trace.settlement(new Date(now()), true))
-}
 
 class ItemRun {
   readonly #environment: ItemEnvironment
@@ -92,10 +58,9 @@ class ItemRun {
   readonly #trace: ItemTrace
   readonly #outcomes = new Map<string, Outcome>()
   /** Calls a rule asked for, by infer: what the model is told next. */
-  readonly #again = new Map<
-    string,
-    { readonly attempt: number; readonly modelIndex: number; readonly feedback: { text: string; answer: string } }
-  >()
+  readonly #again = new Map<string, { readonly attempt: number; readonly modelIndex: number; readonly feedback: Feedback }>()
+  /** Of this pass; null where nothing waits for a sweep. */
+  #retry: { readonly dueAt: number; readonly code: string } | null = null
 
   constructor(environment: ItemEnvironment, item: WorkItem) {
     this.#environment = environment
@@ -118,6 +83,8 @@ class ItemRun {
       }
       const isParked = this.#outcomes.values().some(({ kind }) => kind === "parked")
       if (!isParked || !this.#trace.isEmpty) yield* this.#settle(!isParked)
+      const { seq, partition } = this.#item
+      if (this.#retry !== null) this.#environment.retries.add({ seq, partition, ...this.#retry })
       return isParked ? ("parked" as const) : ("finished" as const)
     })
   }
@@ -180,7 +147,8 @@ class ItemRun {
       variant,
       modelIndex,
       digest: null,
-      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output
+      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output,
+      isPrior: true
     })
   }
 
@@ -191,11 +159,11 @@ class ItemRun {
     const { output, json, attempt, variant } = given
     this.#trace.answer({ step: node.name, attempt, variant, output: json, raw: null })
     const answer = { key: this.#item.key, item: this.#item.item, output, model: variant.model, attempt }
-    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true }
+    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true, isPrior: false }
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
-    if (node.terminal) this.#trace.ended(outcome.kind === "stopped" ? outcome.disposition : "delivered")
+    if (node.terminal) this.#trace.ended(node.name, outcome.kind === "stopped" ? outcome.disposition : "delivered")
     return outcome
   }
 
@@ -203,7 +171,7 @@ class ItemRun {
   #passOn(node: RowNode, disposition: Exclude<Disposition, "delivered">): Outcome {
     if (node.terminal) {
       this.#trace.checkpoint({ step: node.name, status: disposition, disposition })
-      this.#trace.ended(disposition)
+      this.#trace.ended(node.name, disposition)
     }
     return { kind: "stopped", disposition }
   }
@@ -212,7 +180,7 @@ class ItemRun {
     const { kind, code, rule, attempts } = stop
     this.#trace.stop(stop)
     this.#trace.checkpoint({ step: node.name, status: kind, disposition: node.terminal ? kind : null, code, rule, attempts, answerStep })
-    if (node.terminal) this.#trace.ended(kind)
+    if (node.terminal) this.#trace.ended(node.name, kind)
     return { kind: "stopped", disposition: kind }
   }
 
@@ -222,42 +190,39 @@ class ItemRun {
     if (needsRow && !this.#item.checkpoints.has(node.name)) {
       this.#trace.checkpoint({ step: node.name, status, disposition: node.terminal ? "delivered" : null, ...answer })
     }
-    if (node.terminal) this.#trace.ended("delivered")
+    if (node.terminal) this.#trace.ended(node.name, "delivered")
     return outcome
   }
 
   #infer(node: InferNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
       const again = this.#again.get(node.name)
-      const given = again === undefined ? this.#given(node) : null
+      // In a sweep the rule that asked for another answer sees it as any refused one.
+      const given = again === undefined && !this.#item.queued?.has(node.name) ? this.#given(node) : null
       if (given !== null) return this.#pass(node, "answered", given)
-      const row = input.kind === "answer" ? input.answer : this.#item.item
       for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
         const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
         if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
+        const before = again === undefined ? this.#item.refused?.get(step) : undefined
+        const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, this.#item.tried?.get(step)?.last ?? 0) + 1
+        if (again === undefined && this.#isEarly(step, attempt)) return { kind: "parked" } as const
         // What was paid so far is on its way to the disk before more is spent.
         if (!this.#trace.isEmpty) yield* this.#settle(false)
-        const before = again === undefined ? this.#item.refused?.get(step) : undefined
-        const { seq, partition, label, tried, batched } = this.#item
-        const attempt = again?.attempt ?? Math.max(before?.attempt ?? 0, tried?.get(step)?.last ?? 0) + 1
-        const question = {
-          node,
+        const priorAnswer = this.#askedBefore(node, before)
+        const question = this.#question(node, {
           step,
           model,
-          seq,
-          partition,
-          label,
-          row,
+          row: rowOf(input, this.#item.item),
           attempt,
-          feedback: again?.feedback ?? null,
-          countsFrom: again?.attempt ?? 1,
-          cutOff: tried?.get(step)?.cutOff ?? 0,
-          batched: batched?.get(step)
-        }
-        const asked = this.#askedBefore(node, before) ?? (yield* ask(this.#environment, question, this.#trace))
+          feedback: again?.feedback ?? null
+        })
+        const asked = priorAnswer ?? (yield* ask(this.#environment, question, this.#trace))
         if ("parked" in asked) return { kind: "parked" } as const
-        if ("code" in asked)
-          return this.#stop(node, { step, kind: "dead", code: asked.code, rule: null, attempts: asked.attempts, answerStep: null })
+        if ("code" in asked) {
+          const { code, attempts, retryAfterMs } = asked
+          if (retryAfterMs === null) return this.#stop(node, { step, kind: "dead", code, rule: null, attempts, answerStep: null })
+          return this.#queue({ step, attempt: attempts, code, rule: null }, retryAfterMs)
+        }
         const answer = {
           key: this.#item.key,
           item: this.#item.item,
@@ -273,17 +238,71 @@ class ItemRun {
           variant: asked.variant,
           modelIndex: index,
           digest: asked.digest,
-          isGiven: false
+          isGiven: false,
+          isPrior: priorAnswer !== null
         }
-        if (node.models.length === 1) return this.#pass(node, "answered", outcome)
+        if (node.models.length === 1) return this.#passUnlessUnsure(node, outcome, asked)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
         if (accepted === null)
           return this.#stop(node, { step, kind: "dead", code: "accept-failed", rule: null, attempts: asked.attempt, answerStep: step })
         this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
-        if (accepted) return this.#pass(node, "answered", outcome)
+        if (accepted) return this.#passUnlessUnsure(node, outcome, asked)
       }
       return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
     })
+  }
+
+  /** An answer goes on, or waits for a person where the model is less sure of it than the step asks for (VAL-4). */
+  #passUnlessUnsure(node: InferNode, outcome: Answered, { confidence, attempt, digest }: Asked): Outcome {
+    const { confidenceMin } = node.definition
+    if (confidenceMin === undefined || confidence === null || confidence >= confidenceMin) return this.#pass(node, "answered", outcome)
+    const code = "low-confidence"
+    const message = `The answer's confidence is ${confidence}, below the ${confidenceMin} that ${node.name} asks for.`
+    this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
+    if (digest !== null) this.#environment.caller.judged(digest, null)
+    return this.#stop(node, { step: node.name, kind: "review", code, rule: null, attempts: attempt, answerStep: outcome.answerStep })
+  }
+
+  #question(node: InferNode, of: Pick<Question, "step" | "model" | "row" | "attempt" | "feedback">): Question {
+    const { step, attempt } = of
+    const { seq, partition, label, tried, batched, queued, refused } = this.#item
+    const retry = queued?.get(step)
+    const said = retry?.attempt === attempt - 1 && node.definition.retryWithError === true ? retry.problem : null
+    const feedback = of.feedback ?? (said === null ? null : { text: said.message, answer: said.raw })
+    return {
+      ...of,
+      node,
+      seq,
+      partition,
+      label,
+      feedback,
+      countsFrom: (refused?.get(step)?.attempt ?? 0) + 1,
+      cutOff: tried?.get(step)?.cutOff ?? 0,
+      batched: batched?.get(step)
+    }
+  }
+
+  /** Whether the step's next call waits for a sweep that comes later than this pass. */
+  #isEarly(step: string, attempt: number): boolean {
+    const retry = this.#item.queued?.get(step)
+    const { retries, now } = this.#environment
+    // One that is in a provider's batch has been asked already.
+    if (retry === undefined || this.#item.batched?.get(step)?.attempt === attempt || retries.isDue(retry.dueAt, now())) return false
+    this.#waitFor(retry)
+    return true
+  }
+
+  /** The call is made again in a sweep: the worker goes on with the next item. */
+  #queue(failed: Pick<RetryRecord, "step" | "attempt" | "code" | "rule">, afterMs: number): Outcome {
+    const dueAt = this.#environment.now() + afterMs
+    this.#trace.retry({ ...failed, dueAt: new Date(dueAt) })
+    this.#waitFor({ dueAt, code: failed.code })
+    return { kind: "parked" }
+  }
+
+  /** Of several that an item waits for, the first one that is due. */
+  #waitFor({ dueAt, code }: { readonly dueAt: number; readonly code: string }): void {
+    if (this.#retry === null || dueAt < this.#retry.dueAt) this.#retry = { dueAt, code }
   }
 
   /** A refused answer as if it had just come; null without one, or where it fits the schema no longer. */
@@ -315,10 +334,8 @@ class ItemRun {
       const { attempt } = input.answer
       // What a rule refused is given to no equal request (EXE-9).
       if (input.digest !== null) this.#environment.caller.judged(input.digest, null)
-      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null && !isAnsweredFor) {
-        this.#askAgain(node.asks, input, judged.feedback ?? `it breaks the rule "${rule}"`)
-        return "again" as const
-      }
+      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null && !isAnsweredFor)
+        return this.#askAgain(node.asks, node, input, judged)
       const code = judged.kind === "failed" ? "rule-failed" : "rule"
       this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
       return this.#stop(node, {
@@ -332,18 +349,27 @@ class ItemRun {
     })
   }
 
-  #askAgain(infer: string, { answer, json, modelIndex }: Answered, text: string): void {
+  /** An answer of this pass goes to the retry queue; in the sweep the rule sees it again, and then its model does. */
+  #askAgain(infer: string, validate: ValidateNode, input: Answered, judged: Extract<Judgement, { kind: "retry" }>): Outcome | "again" {
     const node = this.#environment.graph.rows.find(({ name }) => name === infer)
-    if (node?.kind !== "infer") return
-    this.#again.set(infer, { attempt: answer.attempt + 1, modelIndex, feedback: { text, answer: json } })
+    if (node?.kind !== "infer") return { kind: "parked" }
+    const { answer, json, modelIndex, answerStep, isPrior } = input
+    const { rule, message, feedback = `it breaks the rule "${rule}"` } = judged
     this.#trace.forget(new Set([...node.dependents, ...node.models.map(({ step }) => step)]))
+    if (!isPrior) {
+      for (const name of node.dependents) this.#outcomes.set(name, { kind: "parked" })
+      this.#trace.problem({ step: validate.name, attempt: answer.attempt, code: "rule", message, raw: null })
+      return this.#queue({ step: answerStep, attempt: answer.attempt, code: "rule", rule }, 0)
+    }
     for (const name of node.dependents) this.#outcomes.delete(name)
+    const attempt = Math.max(answer.attempt, this.#item.tried?.get(answerStep)?.last ?? 0) + 1
+    this.#again.set(infer, { attempt, modelIndex, feedback: { text: feedback, answer: json } })
+    return "again"
   }
 
   #when(node: WhenNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
-      const row = input.kind === "answer" ? input.answer : this.#item.item
-      const passed = yield* Effect.result(callPlain("when", () => node.definition.test(row)))
+      const passed = yield* Effect.result(callPlain("when", () => node.definition.test(rowOf(input, this.#item.item))))
       if (passed._tag === "Failure") {
         this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
         return this.#stop(node, { step: node.name, kind: "dead", code: "when-failed", rule: null, attempts: 0, answerStep: null })
@@ -378,21 +404,8 @@ class ItemRun {
       variant,
       modelIndex: 0,
       digest: null,
-      isGiven: answers.every(({ isGiven }) => isGiven)
+      isGiven: answers.every(({ isGiven }) => isGiven),
+      isPrior: false
     })
   }
 }
-
-/** A stored answer by the schema that its step has now, which may be another than the one it was stored under. */
-const decoded = (node: InferNode, json: string): { readonly value: unknown } | { readonly misfit: string } => {
-  try {
-    return { value: node.decode(JSON.parse(json)) }
-  } catch (cause) {
-    return { misfit: (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " ") }
-  }
-}
-
-const isOnPath = ({ status }: PriorCheckpoint): boolean => status === "answered" || status === "passed"
-
-const dispositionOf = ({ status }: PriorCheckpoint): Exclude<Disposition, "delivered"> =>
-  status === "review" || status === "held" || status === "skipped" ? status : "dead"

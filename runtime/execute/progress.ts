@@ -8,4 +8,6 @@ export interface Progress extends Tally, Pace {
   readonly phase: "manifest" | "work" | "closing"
   /** Rows read while the manifest is built. */
   readonly rows: number
+  /** The sweep over what failed, from 1, and how many items it asks again; null in the primary pass. */
+  readonly sweep: { readonly sweep: number; readonly items: number } | null
 }

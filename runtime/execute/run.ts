@@ -20,12 +20,14 @@ import { release } from "../store/release.ts"
 import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { alertDeadLetters } from "./alert-dead-letters.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
+import { exportRelease } from "./export-release.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
@@ -35,6 +37,7 @@ import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { buildLinkedManifest } from "./linked-manifest.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
+import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
 import { workThrough, type ItemSource } from "./work.ts"
@@ -75,7 +78,7 @@ export const executeRun = Effect.fn("Run.execute")(
     const startedAt = yield* Clock.currentTimeMillis
     yield* noteHolder(runFolder, { pid: process.pid, startedAt: new Date(startedAt).toISOString(), command: options.command })
     const record = yield* ledger.begin(start, { codeVersion: options.codeVersion, planDigest: plan.digest, pid: process.pid })
-    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, paid: null } as Phase
+    const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, sweep: null, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
     const environment = { graph, services, engines, ledger, record, phase, options }
@@ -91,6 +94,8 @@ export const executeRun = Effect.fn("Run.execute")(
 interface Phase {
   now: Progress["phase"]
   rows: number
+  /** The sweep that the run is in; null in the primary pass. */
+  sweep: Progress["sweep"]
   /** Once the work of a run with remote models began. */
   paid: PaidRun | null
 }
@@ -115,7 +120,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     options.measuredPerMinute
   )
   if (!record.sealed) {
-    const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
+    const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
     yield* start.origin === undefined
@@ -136,7 +141,8 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     versions: new PromptVersions(),
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
-    variants: new VariantCache()
+    variants: new VariantCache(),
+    retries: new RetryQueue()
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   if (isHeld) yield* holdRest(ledger, graph)
@@ -148,7 +154,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       environment: { ...shared, graph },
       source,
       rounds: paid?.rounds ?? null,
-      takesOnly
+      takesOnly,
+      beforeSweeps: (failed) => agreeToSweeps({ ledger, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
+      onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
   if (takesOnly) return "cancelled" satisfies RunStatus
@@ -164,11 +172,15 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       const { run, origin } = start
       const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
       yield* summarise({ run, graph, services, source })
-      if (revision !== null) yield* release(ledger, folder, plan, run, revision)
+      if (revision === null) return
+      yield* release(ledger, folder, plan, run, revision)
+      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
     })
   )
   return "done" satisfies RunStatus
 })
+
+const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
 
 /** What a run with remote models needs beside its workers; null for one without. */
 const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {
@@ -254,7 +266,15 @@ const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFol
   watchPace(
     Effect.map(ledger.tally, (tally) => ({ ...tally, total: tally.manifest, done: tally.committed })),
     ({ total: _, done: __, ...tally }, pace) => {
-      const progress: Progress = { run: options.start.run, job: options.start.job, phase: phase.now, rows: phase.rows, ...tally, ...pace }
+      const progress: Progress = {
+        run: options.start.run,
+        job: options.start.job,
+        phase: phase.now,
+        rows: phase.rows,
+        sweep: phase.sweep,
+        ...tally,
+        ...pace
+      }
       return Effect.andThen(Effect.ignore(refreshFile(runFolder.progress, canonicalJson(progress))), options.onProgress(progress))
     }
   )

@@ -13,8 +13,8 @@ import { VariantCache } from "./ask.ts"
 import { callEventually, callPlain } from "./callback.ts"
 import { directCaller } from "./caller.ts"
 import type { Graph, RowNode, ValidateNode } from "./graph.ts"
-import { processItem } from "./item.ts"
 import { placeOf } from "./layout.ts"
+import { processAtOnce } from "./process-at-once.ts"
 import { PromptVersions } from "./prompt-version.ts"
 
 export interface TriedCall {
@@ -77,7 +77,6 @@ export interface TryOptions {
 export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, provider: asked, codeVersion, item }: TryOptions) {
   const { label } = yield* callPlain("partition", () => placeOf(graph.partition.definition, item.item, item.bytes))
   const seen: Array<SeenCall | TriedRule> = []
-  const settled: Array<Settlement> = []
   const clock = yield* Clock.Clock
   const provider = watched(asked, seen)
   const environment = {
@@ -87,11 +86,9 @@ export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, provi
     versions: new PromptVersions(),
     codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
-    variants: new VariantCache(),
-    ledger: { settle: (settlement: Settlement) => Effect.sync(() => void settled.push(settlement)) }
+    variants: new VariantCache()
   }
-  const place = { seq: 0, itemId: "", partition: 0, worker: 1 }
-  yield* processItem(environment, { ...place, key: item.key, label: label === "" ? null : label, item: item.item, checkpoints: new Map() })
+  const settled = yield* processAtOnce(environment, { itemId: "", key: item.key, label: label === "" ? null : label, item: item.item })
   return triedOf(graph, label === "" ? null : label, seen, settled)
 })
 

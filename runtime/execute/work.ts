@@ -1,4 +1,4 @@
-/** Workers take partitions, and items go through the job's steps: once for all of them, and again for those that waited for something. */
+/** Workers take partitions, and items go through the job's steps: once for all of them, and again for those that waited for something or failed. */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Semaphore from "effect/Semaphore"
@@ -6,11 +6,13 @@ import * as Semaphore from "effect/Semaphore"
 import type { InputChanged, SourceError } from "../source/source-error.ts"
 import type { Span } from "../store/batch-record.ts"
 import { Ledger, type LedgerShape, type PartitionRecord, type PendingItem } from "../store/ledger.ts"
-import { nextSlice, sliceOf } from "../store/slice-size.ts"
 import type { StoreError } from "../store/store-error.ts"
+import { abandonItem } from "./abandon-item.ts"
 import { Dispatcher, type Lease } from "./dispatcher.ts"
-import { abandonItem, processItem, type ItemEnvironment } from "./item.ts"
-import type { AnswerUnfit, BatchRefused } from "./run-error.ts"
+import { processItem, type ItemEnvironment } from "./item.ts"
+import { ItemFeed } from "./item-feed.ts"
+import type { QueuedItem } from "./retry-queue.ts"
+import type { AnswerUnfit, BatchRefused, WaitsAtGate } from "./run-error.ts"
 import { untilEmpty } from "./until-empty.ts"
 
 /** Reads items back from the payload. `fromReference` fails when a referenced file changed since the manifest (PAR-5). */
@@ -38,23 +40,86 @@ export interface WorkOptions {
   readonly rounds: Rounds | null
   /** Only what the rounds bring is looked at: no item is begun. */
   readonly takesOnly: boolean
+  /** Asked once before the sweeps: fails where a person must agree to them first. */
+  readonly beforeSweeps: (failed: FailedPass) => Effect.Effect<void, StoreError | WaitsAtGate>
+  readonly onSweep: (sweep: { readonly sweep: number; readonly items: number }) => void
 }
 
-/** Works on every unfinished partition; returns when all is durable, or when the caller is halted. */
+/** What the primary pass left to be asked again. */
+export interface FailedPass {
+  readonly items: number
+  readonly byCode: ReadonlyArray<{ readonly code: string; readonly items: number }>
+}
+
+/**
+ * Works on every unfinished partition; returns when all is durable, or when the caller is halted. What failed and may be asked again is swept up after
+ * the primary pass.
+ */
 export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions) {
   const ledger = yield* Ledger
-  const { rounds, environment } = options
-  const unfinished = Effect.map(ledger.partitions, (partitions) => partitions.filter(({ isDone }) => !isDone))
-  if (!options.takesOnly) yield* pass(ledger, options, yield* unfinished, true)
+  const { environment, takesOnly } = options
+  if (!takesOnly) yield* pass(ledger, options, yield* unfinishedOf(ledger), { isWhole: true, only: null })
+  yield* passRounds(ledger, options)
+  if (takesOnly) return
+  yield* sweepThrough(ledger, options)
+  if (environment.caller.isHalted()) return
+  yield* Effect.forEach(yield* unfinishedOf(ledger), ({ partition }) => ledger.finish(partition), { discard: true })
+})
+
+const unfinishedOf = (ledger: LedgerShape) => Effect.map(ledger.partitions, (partitions) => partitions.filter(({ isDone }) => !isDone))
+
+/** Until nothing more will come of provider batches, or of money that they free. */
+const passRounds = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions) {
+  const { rounds } = options
   if (rounds === null) return
   for (let where = yield* rounds.next; where !== null; where = yield* rounds.next) {
-    const partitions = yield* unfinished
-    yield* pass(ledger, options, where === "all" ? partitions : within(partitions, where), where === "all")
+    const partitions = yield* unfinishedOf(ledger)
+    const isWhole = where === "all"
+    yield* pass(ledger, options, where === "all" ? partitions : within(partitions, where), { isWhole, only: null })
     yield* rounds.passed
   }
-  if (environment.caller.isHalted() || options.takesOnly) return
-  yield* Effect.forEach(yield* unfinished, ({ partition }) => ledger.finish(partition), { discard: true })
 })
+
+/** Sweep after sweep, until nothing waits to be asked again: each try of an item is counted, so they end. */
+const sweepThrough = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions) {
+  const { retries, caller } = options.environment
+  if (retries.size === 0 || caller.isHalted()) return
+  yield* options.beforeSweeps({ items: retries.size, byCode: retries.byCode })
+  retries.beginSweeps()
+  for (let sweep = 1; retries.size > 0 && !caller.isHalted(); sweep++) {
+    options.onSweep({ sweep, items: retries.size })
+    for (let waiting = retries.takeAll(); waiting.length > 0 && !caller.isHalted();) {
+      const due = yield* untilDue(waiting, options.environment.now)
+      waiting = waiting.slice(due.length)
+      const only = byPartition(due)
+      const partitions = (yield* unfinishedOf(ledger)).filter(({ partition }) => only.has(partition))
+      yield* pass(ledger, options, partitions, { isWhole: false, only })
+      yield* passRounds(ledger, options)
+    }
+  }
+})
+
+/** Waits for the first of them, and a little longer, so that its neighbours come along. They are in the order in which they are due. */
+const untilDue = Effect.fnUntraced(function* (waiting: ReadonlyArray<QueuedItem>, now: () => number) {
+  const waitMs = (waiting[0]?.dueAt ?? 0) - now()
+  if (waitMs > 0) yield* Effect.sleep(waitMs + Math.min(neighboursMs, waitMs / 4))
+  const firstEarly = waiting.findIndex(({ dueAt }) => dueAt > now())
+  return firstEarly === -1 ? waiting : waiting.slice(0, firstEarly)
+})
+
+const neighboursMs = 5_000
+
+/** The seqs of each partition, in order. */
+const byPartition = (items: ReadonlyArray<QueuedItem>): ReadonlyMap<number, ReadonlyArray<number>> => {
+  const seqs = new Map<number, Array<number>>()
+  for (const { partition, seq } of items) {
+    const known = seqs.get(partition)
+    if (known === undefined) seqs.set(partition, [seq])
+    else known.push(seq)
+  }
+  for (const known of seqs.values()) known.sort((a, b) => a - b)
+  return seqs
+}
 
 /** The parts of partitions that spans name. */
 const within = (partitions: ReadonlyArray<PartitionRecord>, spans: ReadonlyArray<Span>): ReadonlyArray<PartitionRecord> =>
@@ -65,15 +130,22 @@ const within = (partitions: ReadonlyArray<PartitionRecord>, spans: ReadonlyArray
     return [{ ...partition, firstSeq, lastSeq: Math.max(...own.map((span) => span.lastSeq)) }]
   })
 
+interface PassScope {
+  /** Partitions are gone through from end to end: one with nothing left is finished. */
+  readonly isWhole: boolean
+  /** The items that are looked at, by partition; null for all that are pending. */
+  readonly only: ReadonlyMap<number, ReadonlyArray<number>> | null
+}
+
 const pass = Effect.fnUntraced(
-  function* (ledger: LedgerShape, options: WorkOptions, partitions: ReadonlyArray<PartitionRecord>, areWhole: boolean) {
+  function* (ledger: LedgerShape, options: WorkOptions, partitions: ReadonlyArray<PartitionRecord>, scope: PassScope) {
     const dispatcher = yield* Dispatcher
     yield* dispatcher.submit(options.run, partitions)
     const slotsOf = new Map<number, Semaphore.Semaphore>()
     yield* dispatcher.work(options.workers, (lease, goOn) => {
       const slots = slotsOf.get(lease.worker) ?? Semaphore.makeUnsafe(options.slots)
       slotsOf.set(lease.worker, slots)
-      return workPartition(ledger, options, { lease, goOn, slots }, areWhole)
+      return workPartition(ledger, options, { lease, goOn, slots }, scope)
     })
     yield* ledger.flush
   },
@@ -88,12 +160,12 @@ interface Held {
   readonly slots: Semaphore.Semaphore
 }
 
-const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, held: Held, isWhole: boolean) {
+const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, held: Held, scope: PassScope) {
   const { lease, goOn, slots } = held
   const { partition } = lease.partition
   const { isHalted } = options.environment.caller
   yield* ledger.lease(partition, lease.worker)
-  const feed = new ItemFeed(ledger, lease.partition)
+  const feed = new ItemFeed(ledger, lease.partition, scope.only?.get(partition) ?? null)
   let isAnyParked = false
   const next = Effect.suspend(() => {
     if (isHalted()) return Effect.succeed(null)
@@ -117,48 +189,8 @@ const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options:
     yield* goOn
   })
   yield* untilEmpty(fibers, takeAll)
-  if (isWhole && !isAnyParked && !isHalted()) yield* ledger.finish(partition)
+  if (scope.isWhole && !isAnyParked && !isHalted()) yield* ledger.finish(partition)
 }, Effect.scoped)
-
-/** A partition's pending items, a slice at a time. While one slot loads, the others go on with what they have. */
-class ItemFeed {
-  readonly #ledger: LedgerShape
-  readonly #last: number
-  readonly #loading = Semaphore.makeUnsafe(1)
-  #slice: ReadonlyArray<PendingItem> = []
-  #at = 0
-  #from: number
-  #size: number
-
-  constructor(ledger: LedgerShape, { firstSeq, lastSeq, items, bytes }: PartitionRecord) {
-    this.#ledger = ledger
-    this.#from = firstSeq
-    this.#last = lastSeq
-    this.#size = sliceOf(items, bytes)
-  }
-
-  take(): PendingItem | null {
-    return this.#slice[this.#at++] ?? null
-  }
-
-  /** The next item; null at the end. */
-  readonly load: Effect.Effect<PendingItem | null, StoreError> = Effect.suspend(() => this.#loading.withPermits(1)(this.#loadOne))
-
-  readonly #loadOne = Effect.gen({ self: this }, function* () {
-    for (let item = this.take(); ; item = this.take()) {
-      if (item !== null || this.#from > this.#last) return item
-      const to = Math.min(this.#last, this.#from + this.#size - 1)
-      const pending = yield* this.#ledger.pending(this.#from, to)
-      this.#slice = pending
-      this.#at = 0
-      this.#from = to + 1
-      this.#size = nextSlice(
-        this.#size,
-        pending.reduce((bytes, { body }) => bytes + (body?.length ?? 0), 0)
-      )
-    }
-  })
-}
 
 const workItem = (
   ledger: LedgerShape,

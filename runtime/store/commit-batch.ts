@@ -54,6 +54,7 @@ const targets = {
   ),
   deadLetters: target("state", "dead_letters", ...stopped),
   reviews: target("state", "reviews", ...stopped),
+  retries: target("state", "retries", BIGINT, VARCHAR, VARCHAR, INTEGER, VARCHAR, VARCHAR, TIMESTAMPTZ, TIMESTAMPTZ, BIGINT),
   flags: target("state", "flags", BIGINT, VARCHAR, VARCHAR, VARCHAR, BIGINT),
   variants: target("state", "variants", INTEGER, VARCHAR, VARCHAR, VARCHAR, VARCHAR, VARCHAR),
   prompts: target("state", "prompts", VARCHAR, VARCHAR, VARCHAR)
@@ -100,6 +101,7 @@ export class CommitBatch extends Batch {
   readonly checkpoints = new RowBuffer(targets.checkpoints)
   readonly deadLetters = new RowBuffer(targets.deadLetters)
   readonly reviews = new RowBuffer(targets.reviews)
+  readonly retries = new RowBuffer(targets.retries)
   readonly flags = new RowBuffer(targets.flags)
   readonly variants = new RowBuffer(targets.variants)
   readonly prompts = new RowBuffer(targets.prompts)
@@ -165,6 +167,8 @@ export class CommitBatch extends Batch {
       const rows = kind === "dead" ? this.deadLetters : this.reviews
       rows.push(seq, itemId, step, partition, code, rule, attempts, at, commit)
     }
+    for (const { step, attempt, code, rule, dueAt } of settlement.retries)
+      this.retries.push(seq, itemId, step, attempt, code, rule, at, instant(dueAt), commit)
     for (const { step, rule } of settlement.flags) this.flags.push(seq, itemId, step, rule, commit)
   }
 
@@ -173,6 +177,6 @@ export class CommitBatch extends Batch {
     return [this.answers, this.problems]
   }
   get stateRows(): ReadonlyArray<RowBuffer> {
-    return [this.variants, this.prompts, this.attempts, this.checkpoints, this.deadLetters, this.reviews, this.flags]
+    return [this.variants, this.prompts, this.attempts, this.checkpoints, this.deadLetters, this.reviews, this.retries, this.flags]
   }
 }

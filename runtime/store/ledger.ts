@@ -118,6 +118,8 @@ export interface PendingItem {
   readonly tried: ReadonlyMap<string, PriorTries>
   /** What a provider batch has of the item, or had: by step, the last attempt. */
   readonly batched: ReadonlyMap<string, PriorBatch>
+  /** Steps whose last call is to be made again, by the model's step. */
+  readonly queued: ReadonlyMap<string, PriorRetry>
   /** What the item of a linked run comes with. */
   readonly given?: GivenAnswers
 }
@@ -136,6 +138,17 @@ export interface PriorTries {
   readonly last: number
   /** How many met their bound of tokens: the next one gets more room. */
   readonly cutOff: number
+}
+
+/** A place in the retry queue. */
+export interface PriorRetry {
+  /** The number of the call that failed. */
+  readonly attempt: number
+  readonly code: string
+  /** Epoch ms before which it isn't made again. */
+  readonly dueAt: number
+  /** What was wrong with the answer, and the answer; null where none came. */
+  readonly problem: { readonly message: string; readonly raw: string } | null
 }
 
 /** Outcomes of calls whose answer met its bound of tokens. */
@@ -225,6 +238,18 @@ export interface StopRecord {
   readonly attempts: number
 }
 
+/** A call that failed, or an answer that was refused, and is asked for again. */
+export interface RetryRecord {
+  /** The checkpointed step of the model. */
+  readonly step: string
+  /** The number of the call that failed. */
+  readonly attempt: number
+  readonly code: string
+  /** The rule that refused the answer; null where no rule did. */
+  readonly rule: string | null
+  readonly dueAt: Date
+}
+
 /** What came of one item since its last settlement: committed whole or not at all. */
 export interface Settlement {
   readonly seq: number
@@ -237,6 +262,7 @@ export interface Settlement {
   readonly answers: ReadonlyArray<AnswerRecord>
   readonly problems: ReadonlyArray<ProblemRecord>
   readonly stops: ReadonlyArray<StopRecord>
+  readonly retries: ReadonlyArray<RetryRecord>
   readonly flags: ReadonlyArray<{ readonly step: string; readonly rule: string }>
   /** Set when this settles the item: its worst disposition over all terminal steps. */
   readonly finished: Disposition | null
@@ -283,6 +309,8 @@ export interface GateRecord {
   /** JSON, without personal data. */
   readonly detail: string
   readonly openedAt: Date
+  /** When it counts as rejected if nobody has decided; null for never. */
+  readonly expiresAt: Date | null
   readonly decision: GateDecision | null
   readonly addUsd: number | null
 }
@@ -298,7 +326,10 @@ export interface Tally extends Costs {
 }
 
 export interface LedgerShape {
-  /** Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone. */
+  /**
+   * Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone, and a gate at
+   * which nobody decided in time is marked as expired.
+   */
   readonly begin: (start: RunStart, session: SessionStart) => Effect.Effect<RunRecord, StoreError>
   /** Adds rows to the manifest that is being built; a key seen before becomes a rejection that names both rows. */
   readonly stage: (items: ReadonlyArray<StagedItem>, rejections: ReadonlyArray<StagedRejection>) => Effect.Effect<void, StoreError>
@@ -318,8 +349,10 @@ export interface LedgerShape {
   readonly money: Effect.Effect<Money, StoreError>
   /** Lets this session's calls draw `usd` in all; durable when it returns. */
   readonly grant: (usd: number) => Effect.Effect<void, StoreError>
-  /** Opens a gate, or finds the one of that kind that is open. */
+  /** Opens a gate, or finds the one of that kind that is open. It expires after the time that the plan gives it. */
   readonly openGate: (kind: GateKind, detail: unknown) => Effect.Effect<GateRecord, StoreError>
+  /** Closes the open gate of a kind, if there is one: what it asked no longer arises. */
+  readonly withdrawGate: (kind: GateKind) => Effect.Effect<void, StoreError>
   readonly gates: Effect.Effect<ReadonlyArray<GateRecord>, StoreError>
   /** True the first time in the run's life that this kind is raised. */
   readonly raiseAlert: (kind: string, detail: unknown) => Effect.Effect<boolean, StoreError>

@@ -8,6 +8,7 @@ import { accessLogFile, accessLogView, decisionColumns, decisionViews } from "./
 import { openDuck, quoted } from "./duck.ts"
 import { copyTo, makeFolder, onDisk, ownPartOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
+import { qualityViews } from "./quality-views.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -49,14 +50,14 @@ ${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${t
 create or replace view decisions as
   ${readSegments(path.join(analytics, "decisions"), ["run", "job", ...decisionColumns.map(([column]) => column)].join(", "))};
 create or replace view access_log as${accessLogView(analytics)};
-${decisionViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
+${decisionViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}${qualityViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
 
 /** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
 export const readSegments = (tableFolder: string, columns: string): string =>
   `select ${columns} from read_parquet(${quoted(path.join(literalGlob(tableFolder), "run=*", "*.parquet"))}, union_by_name = true, hive_partitioning = false)`
 
 /** A folder whose name holds a glob's own characters still means itself. */
-const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
+export const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
 
 const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTable): string => {
   const rows = readSegments(path.join(analytics, name), ["run", "job", ...columns.map(([column]) => column)].join(", "))

@@ -9,6 +9,7 @@ import {
   type PendingItem,
   type PriorAnswer,
   type PriorCheckpoint,
+  type PriorRetry,
   type PriorTries
 } from "./ledger.ts"
 import type {
@@ -81,7 +82,7 @@ export class MemoryDisk {
     this.partitions = []
   }
 
-  forMoney(): Omit<MoneyOnDisk, "session"> {
+  forMoney(): Omit<MoneyOnDisk, "session" | "plan"> {
     const { money, batches, run } = this
     return { money, batches, run, spentUsd: (session) => this.#spentUsd(session) }
   }
@@ -164,7 +165,19 @@ export class ItemHistory {
       const { last, cutOff } = tried.get(variant.step) ?? { last: 0, cutOff: 0 }
       tried.set(variant.step, { last: Math.max(attempt, last), cutOff: cutOff + (cutOffOutcomes.includes(outcome) ? 1 : 0) })
     }
-    return { seq, itemId, key, body, reference, checkpoints, refused, tried }
+    return { seq, itemId, key, body, reference, checkpoints, refused, tried, queued: this.#queued(tried) }
+  }
+
+  #queued(tried: ReadonlyMap<string, PriorTries>): ReadonlyMap<string, PriorRetry> {
+    const queued = new Map<string, PriorRetry>()
+    const problems = this.#settlements.flatMap((each) => each.problems)
+    for (const { step, attempt, code, dueAt } of this.#settlements.flatMap(({ retries }) => retries)) {
+      if ((tried.get(step)?.last ?? 0) > attempt) continue
+      const said = problems.find((problem) => problem.step === step && problem.attempt === attempt)
+      const problem = said === undefined || said.raw === null ? null : { message: said.message, raw: said.raw }
+      queued.set(step, { attempt, code, dueAt: dueAt.getTime(), problem })
+    }
+    return queued
   }
 
   /** The answer that reached a step; null where none did. */

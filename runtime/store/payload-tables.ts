@@ -72,6 +72,8 @@ export interface PayloadTables {
   "payload.summaries": { step: string; summary: string }
   /** Texts of report steps. */
   "payload.reports": { step: string; report: string }
+  /** Where the files of `state.exports` went: a parameter may be part of a path. */
+  "payload.exports": { export_no: number; revision: number; path: string }
   "payload.migrations": { version: number; applied_at: Date }
 }
 
@@ -93,6 +95,7 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   [
     `create table payload.given (item_key varchar not null, step varchar not null, output varchar not null, model varchar not null, model_version varchar not null,
       prompt_version varchar not null, code_version varchar not null, attempt integer not null)`,
-    `create table payload.waived (item_key varchar not null, step varchar not null)`
+    `create table payload.waived (item_key varchar not null, step varchar not null)`,
+    `create table payload.exports (export_no integer not null, revision integer not null, path varchar not null)`
   ]
 ]

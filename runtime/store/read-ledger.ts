@@ -14,6 +14,7 @@ import {
   type PendingItem,
   type PriorAnswer,
   type PriorCheckpoint,
+  type PriorRetry,
   type PriorTries,
   type Variant
 } from "./ledger.ts"
@@ -55,10 +56,19 @@ export const readPending = async (
     const own = given.get(key)
     return { batched: batched.get(seq) ?? noBatches, ...(own === undefined ? {} : { given: own }) }
   }
-  if (isFresh) return items.map((item) => ({ ...item, checkpoints: noCheckpoints, refused: noAnswers, tried: noTries, ...broughtBy(item) }))
+  if (isFresh)
+    return items.map((item) => ({
+      ...item,
+      checkpoints: noCheckpoints,
+      refused: noAnswers,
+      tried: noTries,
+      queued: noRetries,
+      ...broughtBy(item)
+    }))
   const prior = await readCheckpoints(db, from, to)
   const refused = await readRefused(db, from, to)
   const tried = await readTried(db, from, to)
+  const queued = await readQueued(db, from, to)
   const terminals = terminalSteps(plan).length
   return items.flatMap((item) => {
     const found = prior.get(item.seq)
@@ -66,6 +76,7 @@ export const readPending = async (
       checkpoints: found?.checkpoints ?? noCheckpoints,
       refused: refused.get(item.seq) ?? noAnswers,
       tried: tried.get(item.seq) ?? noTries,
+      queued: queued.get(item.seq) ?? noRetries,
       ...broughtBy(item)
     }
     return found !== undefined && found.terminals >= terminals ? [] : [{ ...item, ...left }]
@@ -89,6 +100,7 @@ export const asOneText = async <R extends { readonly seq: number; readonly attem
 const noCheckpoints: ReadonlyMap<string, PriorCheckpoint> = new Map()
 const noAnswers: ReadonlyMap<string, PriorAnswer> = new Map()
 const noTries: ReadonlyMap<string, PriorTries> = new Map()
+const noRetries: ReadonlyMap<string, PriorRetry> = new Map()
 const noBatches: ReadonlyMap<string, PriorBatch> = new Map()
 const noneGiven: ReadonlyMap<string, GivenAnswers> = new Map()
 const noneBatched: ReadonlyMap<number, ReadonlyMap<string, PriorBatch>> = new Map()
@@ -147,6 +159,33 @@ const readTried = async (db: Db, from: number, to: number): Promise<ReadonlyMap<
   for (const { seq, step, ...tries } of rows) {
     const found = bySeq.get(seq) ?? new Map<string, PriorTries>()
     bySeq.set(seq, found.set(step, tries))
+  }
+  return bySeq
+}
+
+/** Steps whose last durable attempt is to be made again, with what was wrong with its answer. */
+const readQueued = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorRetry>>> => {
+  const { rows } = await sql<{
+    seq: number
+    step: string
+    attempt: number
+    code: string
+    due_at: Date
+    message: string | null
+    raw: string | null
+  }>`
+    select retry.seq, retry.step, retry.attempt, retry.code, retry.due_at, problem.message, problem.raw
+    from (select * from state.retries where seq between ${from} and ${to} qualify row_number() over (partition by seq, step order by attempt desc) = 1) retry
+    left join (select seq, variant.step, max(attempt) as attempt from state.attempts join state.variants variant using (variant)
+      where seq between ${from} and ${to} group by all) last on last.seq = retry.seq and last.step = retry.step
+    left join (select * from payload.problems where seq between ${from} and ${to}) problem
+      on problem.seq = retry.seq and problem.step = retry.step and problem.attempt = retry.attempt
+    where coalesce(last.attempt, 0) <= retry.attempt`.execute(db)
+  const bySeq = new Map<number, Map<string, PriorRetry>>()
+  for (const { seq, step, attempt, code, due_at, message, raw } of rows) {
+    const found = bySeq.get(seq) ?? new Map<string, PriorRetry>()
+    const problem = message === null || raw === null ? null : { message, raw }
+    bySeq.set(seq, found.set(step, { attempt, code, dueAt: due_at.getTime(), problem }))
   }
   return bySeq
 }

@@ -17,8 +17,11 @@ export type CallTier = "realtime" | "batch" | "reused"
 export type BatchStatus = "intended" | "live" | "ended" | "ingested" | "settled" | "dropped"
 
 /** What a run may wait for a person at. */
-export type GateKind = "budget"
-export type GateDecision = "approved" | "rejected"
+export const gateKindNames = ["budget", "failure-rate", "quality", "plan-changed", "release", "evaluation"] as const
+export type GateKind = (typeof gateKindNames)[number]
+
+/** `expired`: nobody decided in time, which counts as rejected. `withdrawn`: what it asked no longer arises, and counts for nothing. */
+export type GateDecision = "approved" | "rejected" | "expired" | "withdrawn"
 
 type Instant = ColumnType<Date, Date, Date>
 
@@ -153,6 +156,8 @@ export interface StateTables {
     decided_by: string | null
     add_usd: number | null
     note: string | null
+    /** When it counts as rejected if nobody has decided; null in files from before gates expired. */
+    expires_at: Instant | null
   }
   /** What people were told, once a kind: also after a restart it isn't told again. */
   "state.alerts": {
@@ -214,6 +219,20 @@ export interface StateTables {
   "state.dead_letters": Stopped
   /** An item that waits for a person. */
   "state.reviews": Stopped
+  /** The retry queue, as it grew: a row whose step has no later attempt and no checkpoint still waits for a sweep. */
+  "state.retries": {
+    seq: number
+    item_id: string
+    /** The checkpointed step of the model. */
+    step: string
+    /** The number of the call that failed. */
+    attempt: number
+    code: string
+    rule: string | null
+    queued_at: Instant
+    due_at: Instant
+    commit_no: number
+  }
   /** An advisory rule that an item broke. */
   "state.flags": {
     seq: number
@@ -235,6 +254,17 @@ export interface StateTables {
     from_commit: number
     to_commit: number
     done: boolean
+  }
+  /** One row a file that was exported to consumers; where it went is in the payload. */
+  "state.exports": {
+    export_no: number
+    revision: number
+    step: string
+    format: string
+    rows: number
+    bytes: number
+    sha256: string
+    exported_at: Instant
   }
   "state.migrations": { version: number; applied_at: Generated<Date> }
 }
@@ -298,5 +328,13 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
       outcome varchar, intended_at timestamptz not null, created_at timestamptz, ended_at timestamptz, ingested_at timestamptz, removed_at timestamptz)`,
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ],
-  [`alter table state.run add column origin varchar`, `alter table state.run add column revision integer`]
+  [
+    `alter table state.run add column origin varchar`,
+    `alter table state.run add column revision integer`,
+    `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
+      queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
+    `alter table state.gates add column expires_at timestamptz`,
+    `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
+  ]
 ]

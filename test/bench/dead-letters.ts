@@ -31,7 +31,9 @@ export const benchDeadLetters = async (folder: string, items: number): Promise<v
   ] as const) {
     const seconds = [1, 2, 3].map(() => {
       const began = performance.now()
-      const { status, stderr } = spawnSync(process.execPath, [join(repo, "bin/runtime.js"), ...args, "--state", folder], { encoding: "utf8" })
+      const { status, stderr } = spawnSync(process.execPath, [join(repo, "bin/runtime.js"), ...args, "--state", folder], {
+        encoding: "utf8"
+      })
       if (status !== 0) throw new Error(stderr)
       return (performance.now() - began) / 1_000
     })

@@ -46,6 +46,7 @@ const topics = infer(parts, {
   // One of the names above: the benches set it.
   model: models[env("BENCH_MODEL", "bare") as keyof typeof models],
   maxTokens,
+  retrySpacing: "1 second",
   output: Topic,
   prompt
 })

@@ -63,6 +63,13 @@ const cases: ReadonlyArray<Case> = [
     asking({ model: rack({ baseUrl: "https://rack.example/v1" }), maxTokens })
   ],
   ["retries that aren't whole", asking({ retriesMax: 1.5 }), "asked", "retriesMax is 1.5", asking({ retriesMax: 0 })],
+  [
+    "a spacing of no time",
+    asking({ retrySpacing: 0 }),
+    "asked",
+    "retrySpacing is 0",
+    asking({ retrySpacing: "10 seconds", retryWithError: true })
+  ],
   ["less than no retry", asking({ retriesMax: -1 }), "asked", "retriesMax is -1", asking({ retriesMax: 5 })],
   [
     "a parameter that would break the bound of an answer's price",

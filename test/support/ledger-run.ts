@@ -135,6 +135,7 @@ export const settlementOf = ({ seq, itemId }: Pick<PendingItem, "seq" | "itemId"
       answerStep: step === "trusted" && isDead ? null : step === "gist" ? "gist" : "triage"
     })),
     problems: isDead ? [{ step: "trusted", attempt, code: "rule", message: "not known", raw: null }] : [],
+    retries: [],
     stops: isDead ? [{ kind: "dead", step: "trusted", code: "rule", rule: "known", attempts: attempt }] : [],
     flags: isFlagged ? [{ step: "trusted", rule: "short" }] : [],
     finished: steps.length < 3 ? null : isDead ? "dead" : "delivered"

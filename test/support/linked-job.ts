@@ -42,7 +42,7 @@ export class World {
 }
 
 /** Ten items; two steps, a rule between them that sends large answers to a person; an aggregate of each kind over the end. */
-export const linkedJob = (folder: StateFolder, world: World) => {
+const linkedJob = (folder: StateFolder, world: World) => {
   const file = join(folder.root, "items.jsonl")
   writeFileSync(file, Array.from({ length: 10 }, (_, index) => `${JSON.stringify({ id: `k${index}`, size: index })}\n`).join(""))
   const idOf = (data: ReadonlyArray<unknown>): string => String(data[0])

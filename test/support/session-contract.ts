@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 
+import type { PendingItem, Settlement } from "../../runtime/store/ledger.ts"
 import {
   begin,
   beginSealed,
@@ -124,6 +125,58 @@ export const sessionContract = ({ name, within, scene, session }: LedgerScenes):
             expect(first!.refused.size).toBe(0)
             expect(Object.fromEntries(second!.refused)).toEqual({ triage: { attempt: 2, output: `{"topic":"second 1"}`, variant } })
             expect([second!.checkpoints.size, third!.checkpoints.size, third!.refused.size]).toEqual([0, 0, 0])
+          })
+        )
+      })
+    )
+
+    it.effect(
+      "[RTY-1] keeps the retry queue: what was wrong and when it is due, until the next call of the step is durable",
+      scene(function* (store) {
+        const dueAt = new Date("2026-11-02T01:00:00Z")
+        const failed = (item: PendingItem, attempt: number): Settlement => ({
+          ...settlementOf(item, { steps: ["triage"], attempt }),
+          answers: [],
+          checkpoints: [],
+          problems: [{ step: "triage", attempt, code: "wrong-schema", message: "no topic", raw: `{"tpic":${attempt}}` }],
+          retries: [{ step: "triage", attempt, code: "wrong-schema", rule: null, dueAt }]
+        })
+        yield* session(store, (ledger) =>
+          Effect.gen(function* () {
+            yield* beginSealed(ledger, 4)
+            const [once, twice, answered, outage] = yield* pendingItems(ledger)
+            yield* ledger.settle(failed(once!, 1))
+            yield* ledger.settle(failed(twice!, 1))
+            yield* ledger.settle(failed(twice!, 2))
+            yield* ledger.settle(failed(answered!, 1))
+            // Asked again and answered, with the other end still open.
+            yield* ledger.settle(settlementOf(answered!, { steps: ["triage", "trusted"], attempt: 2 }))
+            yield* ledger.settle({
+              ...failed(outage!, 1),
+              problems: [],
+              retries: [{ step: "triage", attempt: 1, code: "timeout", rule: null, dueAt }]
+            })
+            yield* ledger.flush
+          })
+        )
+        yield* session(store, (ledger) =>
+          Effect.gen(function* () {
+            yield* begin(ledger)
+            const [once, twice, answered, outage] = yield* pendingItems(ledger)
+            const of = (attempt: number) => ({
+              triage: {
+                attempt,
+                code: "wrong-schema",
+                dueAt: dueAt.getTime(),
+                problem: { message: "no topic", raw: `{"tpic":${attempt}}` }
+              }
+            })
+            expect(Object.fromEntries(once!.queued)).toEqual(of(1))
+            expect(Object.fromEntries(twice!.queued)).toEqual(of(2))
+            expect(answered!.queued.size).toBe(0)
+            expect(Object.fromEntries(outage!.queued)).toEqual({
+              triage: { attempt: 1, code: "timeout", dueAt: dueAt.getTime(), problem: null }
+            })
           })
         )
       })

@@ -57,6 +57,7 @@ const notes = infer(parts, {
   model: models[env("PAID_MODEL", "responses") as keyof typeof models],
   maxTokens: Number(env("ASK_TOKENS", "64")),
   retriesMax: Number(env("ASK_RETRIES", "3")),
+  retrySpacing: `${Number(env("ASK_SPACING_MS", "20"))} millis`,
   reuse: env("ASK_REUSE", "yes") === "yes",
   output: Note,
   prompt: prompts[env("ASK_PROMPT", "first") as keyof typeof prompts]

@@ -14,8 +14,20 @@ const model =
     ? anthropic("claude-haiku-4-5", { account: "desk", tier })
     : openai("gpt-5-mini", { account: "desk", tier })
 
-const notes = infer(parts, { model, maxTokens: 200, output: Note, prompt: ({ text }) => [system`Write a note.`, user`${text}`] })
-const again = infer(notes, { model, maxTokens: 200, output: Note, prompt: ({ output }) => [system`Write another.`, user`${output.note}`] })
+const notes = infer(parts, {
+  model,
+  maxTokens: 200,
+  retrySpacing: "20 millis",
+  output: Note,
+  prompt: ({ text }) => [system`Write a note.`, user`${text}`]
+})
+const again = infer(notes, {
+  model,
+  maxTokens: 200,
+  retrySpacing: "20 millis",
+  output: Note,
+  prompt: ({ output }) => [system`Write another.`, user`${output.note}`]
+})
 const mix = aggregate(again, { total: count })
 const said = report(mix, ({ total }) => {
   console.log(`The job's own code prints ${process.env["DESK_API_KEY"]}.`)

@@ -44,6 +44,7 @@ const model = models[env("PAID_MODEL", "responses") as keyof typeof models]
 const topics = infer(parts, {
   model,
   maxTokens: 64,
+  retrySpacing: "20 millis",
   output: Topic,
   prompt: ({ text }) => [system`Name the topic of this mail.`, user`${text}`]
 })

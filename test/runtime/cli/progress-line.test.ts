@@ -10,6 +10,7 @@ const seen = (trouble: string | null): Progress => ({
   job: "j",
   phase: "work",
   rows: 0,
+  sweep: null,
   manifest: 10,
   committed: 4,
   dispositions: { delivered: 4, dead: 0, review: 0, held: 0, skipped: 0 },
