@@ -36,7 +36,7 @@ export const listForPerson = Effect.fn("Cli.listStopped")(function* (
   const texts = yield* readStoppedTexts(folder, [...list.items, ...(asJson ? [] : list.groups.map(({ example }) => example))])
   if (asJson && list.items.length < list.total)
     yield* Effect.sync(() => process.stderr.write(`${list.items.length} of ${list.total}: --limit ${list.total} gives all.\n`))
-  return { json: list.items.map((item) => jsonOf(item, texts)), text: listText(selection, list, texts) } satisfies Said
+  return { json: list.items.map((item) => jsonOf(item, texts)), text: asJson ? "" : listText(selection, list, texts) } satisfies Said
 }, Effect.scoped)
 
 const jsonOf = (item: StoppedItem, texts: Texts) => {

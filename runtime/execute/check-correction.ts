@@ -9,7 +9,7 @@ import { buildServices } from "./services.ts"
 
 export interface CorrectionCheck {
   readonly job: Job
-  /** The validate that stopped the item. */
+  /** The step that stopped the item. */
   readonly stop: string
   readonly key: string
   /** JSON text; null where `reference` stands for it. */
@@ -31,8 +31,9 @@ export const checkCorrection = Effect.fn("Review.checkCorrection")(function* ({
 }: CorrectionCheck) {
   const graph = makeGraph(job)
   const node = graph.rows.find(({ name }) => name === stop)
-  const infer = node?.kind === "validate" ? graph.rows.find(({ name }) => name === node.asks) : undefined
-  if (node?.kind !== "validate" || infer?.kind !== "infer")
+  // An answer that its model was unsure of is stopped at the infer itself.
+  const infer = node?.kind === "validate" ? graph.rows.find(({ name }) => name === node.asks) : node
+  if (node === undefined || infer?.kind !== "infer")
     return {
       problem: `step "${stop}" looks at no single answer of a model in today's job, so there is nothing to correct: accept or reject it.`
     }

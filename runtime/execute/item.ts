@@ -147,8 +147,8 @@ class ItemRun {
       variant,
       modelIndex,
       digest: null,
-      isPrior: true,
-      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output
+      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output,
+      isPrior: true
     })
   }
 
@@ -159,7 +159,7 @@ class ItemRun {
     const { output, json, attempt, variant } = given
     this.#trace.answer({ step: node.name, attempt, variant, output: json, raw: null })
     const answer = { key: this.#item.key, item: this.#item.item, output, model: variant.model, attempt }
-    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isPrior: true, isGiven: true }
+    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true, isPrior: false }
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
@@ -197,7 +197,8 @@ class ItemRun {
   #infer(node: InferNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
       const again = this.#again.get(node.name)
-      const given = again === undefined ? this.#given(node) : null
+      // In a sweep the rule that asked for another answer sees it as any refused one.
+      const given = again === undefined && !this.#item.queued?.has(node.name) ? this.#given(node) : null
       if (given !== null) return this.#pass(node, "answered", given)
       for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
         const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
@@ -237,8 +238,8 @@ class ItemRun {
           variant: asked.variant,
           modelIndex: index,
           digest: asked.digest,
-          isPrior: priorAnswer !== null,
-          isGiven: false
+          isGiven: false,
+          isPrior: priorAnswer !== null
         }
         if (node.models.length === 1) return this.#passUnlessUnsure(node, outcome, asked)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
@@ -403,8 +404,8 @@ class ItemRun {
       variant,
       modelIndex: 0,
       digest: null,
-      isPrior: false,
-      isGiven: answers.every(({ isGiven }) => isGiven)
+      isGiven: answers.every(({ isGiven }) => isGiven),
+      isPrior: false
     })
   }
 }

@@ -54,7 +54,10 @@ const chosen = "memory.main.chosen"
 const decide = Effect.fnUntraced(function* (duck: Duck<ControlTables>, folder: StateFolder, request: DecideRequest, at: Date) {
   const { selection, linked, by, action, reason } = request
   yield* publishDecisions(duck, folder)
-  yield* duck.run("reading the lineage views", lineageSql(folder))
+  yield* duck.run(
+    "reading the lineage views",
+    lineageSql(folder, ["runs", "checkpoints", "dead_letters", "reviews", "decisions", selection.view])
+  )
   yield* duck.use("choosing items", (db) =>
     sql`create or replace table ${sql.raw(chosen)} as select * from ${sql.raw(selection.view)} where ${chosenBy(folder, selection)}`.execute(
       db

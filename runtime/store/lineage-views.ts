@@ -43,14 +43,21 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
   yield* putText(files.sql, text, 0o644)
 })
 
-/** `create or replace view …` for each published table and `lineage`, with absolute paths. */
-export const lineageSql = ({ analytics }: StateFolder): string =>
-  `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
-${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
-create or replace view decisions as
-  ${readSegments(path.join(analytics, "decisions"), ["run", "job", ...decisionColumns.map(([column]) => column)].join(", "))};
-create or replace view access_log as${accessLogView(analytics)};
-${decisionViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}${qualityViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
+/** `create or replace view …` for each published table and the views over them, or for those of `names`, with absolute paths. */
+export const lineageSql = ({ analytics }: StateFolder, names: ReadonlyArray<string> | null = null): string => {
+  const decisions = readSegments(path.join(analytics, "decisions"), ["run", "job", ...decisionColumns.map(([column]) => column)].join(", "))
+  const views: ReadonlyArray<readonly [name: string, query: string]> = [
+    ...publishedTables.map((table) => [table.name, `\n  ${tableQuery(analytics, table)}`] as const),
+    ["lineage", lineageView],
+    ["decisions", `\n  ${decisions}`],
+    ["access_log", accessLogView(analytics)],
+    ...decisionViews,
+    ...qualityViews
+  ]
+  const chosen = names === null ? views : views.filter(([name]) => names.includes(name))
+  return `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
+${chosen.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
+}
 
 /** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
 export const readSegments = (tableFolder: string, columns: string): string =>

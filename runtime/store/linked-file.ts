@@ -86,7 +86,7 @@ const copyRun = Effect.fnUntraced(function* (
         select item_key, done.step, arg_max(output, attempt), arg_max(model, attempt), arg_max(model_version, attempt), arg_max(prompt_version, attempt),
           arg_max(code_version, attempt), max(attempt)
         from old_payload.items item semi join ${chosen} using (seq)
-        join old_state.checkpoints done on done.seq = item.seq and done.status = 'answered'
+        join old_state.checkpoints done on done.seq = item.seq and done.status in ('answered', 'review')
         join old_payload.answers answer on answer.seq = done.seq and answer.step = done.answer_step
         join old_state.variants of on of.variant = answer.variant
         group by item_key, done.step`,

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { sql, type Kysely, type RawBuilder } from "kysely"
 
-import { openAnalytics } from "./open-analytics.ts"
+import { openDuck } from "./duck.ts"
+import { lineageSql, writeLineageViews } from "./lineage-views.ts"
 import { itemIdOf, type StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -68,17 +69,26 @@ export interface StoppedList {
 }
 
 const groupsMax = 10
+const stoppedTable = { dlq: "dead_letters", review_queue: "reviews" } as const
 
 export const listStopped = Effect.fn("Store.listStopped")(function* (
   folder: StateFolder,
   selection: StoppedSelection,
   limit: number
 ): Effect.fn.Return<StoppedList, StoreError, Scope.Scope> {
-  const { use } = yield* openAnalytics(folder)
+  yield* writeLineageViews(folder)
+  const { run, use } = yield* openDuck({ attach: [], memoryMb: 1_000 })
+  // Each view that is made looks at its files: only those that are read.
+  yield* run(
+    "reading the lineage views",
+    lineageSql(folder, ["runs", "checkpoints", "decisions", stoppedTable[selection.view], selection.view, "reviews"])
+  )
   return yield* use("listing stopped items", async (db) => {
     const where = chosenBy(folder, { ...selection, statuses: null })
     // The views join decisions and runs to every row: once is enough.
-    await sql`create or replace table memory.main.found as select * from ${sql.raw(selection.view)} where ${where}`.execute(db)
+    const columns = sql.raw(`run, origin, job, item_id, seq, step, code, rule, attempts, stopped_at, status, linked_run, decided_by,
+      ${selection.view === "dlq" ? "cause" : "null::varchar as cause"}`)
+    await sql`create or replace table memory.main.found as select ${columns} from ${sql.raw(selection.view)} where ${where}`.execute(db)
     const isMeant = selection.statuses === null ? sql`true` : sql`status in (${sql.join(selection.statuses)})`
     const counted = await sql<{ status: string; items: number; isMeant: boolean }>`
       select status, count(*) as items, any_value(${isMeant}) as "isMeant" from found group by status order by status`.execute(db)
@@ -87,9 +97,7 @@ export const listStopped = Effect.fn("Store.listStopped")(function* (
       others: counted.rows.flatMap(({ status, items, isMeant }) => (isMeant ? [] : [{ status, items }])),
       ...(await readGroups(db, isMeant)),
       items: (
-        await sql<StoppedItem>`select run, origin, job, item_id, seq, step, code, rule, attempts, stopped_at,
-            ${sql.raw(selection.view === "dlq" ? "cause" : "null::varchar as cause")}, status, linked_run, decided_by
-          from found where ${isMeant} order by stopped_at desc, run desc, seq limit ${limit}`.execute(db)
+        await sql<StoppedItem>`select * from found where ${isMeant} order by stopped_at desc, run desc, seq limit ${limit}`.execute(db)
       ).rows
     }
   })

@@ -38,18 +38,20 @@ export class World {
   brokenBelow = new Set<string>()
   /** Items whose answer is over the bound of the review rule. */
   large = new Set<string>()
+  /** Items that the first step is less sure of than it asks for. */
+  unsure = new Set<string>()
   readonly calls: Array<string> = []
 }
 
 /** Ten items; two steps, a rule between them that sends large answers to a person; an aggregate of each kind over the end. */
-export const linkedJob = (folder: StateFolder, world: World) => {
+const linkedJob = (folder: StateFolder, world: World) => {
   const file = join(folder.root, "items.jsonl")
   writeFileSync(file, Array.from({ length: 10 }, (_, index) => `${JSON.stringify({ id: `k${index}`, size: index })}\n`).join(""))
   const idOf = (data: ReadonlyArray<unknown>): string => String(data[0])
   const first = local("first", ({ data }) => {
     const id = idOf(data)
     world.calls.push(`first ${id}`)
-    return { size: world.broken.has(id) ? "many" : world.large.has(id) ? 1_000 : Number(id.slice(1)) }
+    return { size: world.broken.has(id) ? "many" : world.large.has(id) ? 1_000 : world.unsure.has(id) ? 0.5 : Number(id.slice(1)) }
   })
   const second = local("second", ({ data }) => {
     const id = idOf(data)
@@ -61,6 +63,8 @@ export const linkedJob = (folder: StateFolder, world: World) => {
     model: first,
     prompt: ({ id }) => [user`${id}`],
     output: Schema.Struct({ size: Schema.Finite }),
+    confidence: ({ size }) => (size === 0.5 ? 0.1 : 1),
+    confidenceMin: 0.5,
     retriesMax: 0
   })
   const checked = validate(sizes, {

@@ -174,6 +174,25 @@ describe("a decision at review", () => {
     })
   )
 
+  it.live("[VAL-4] an answer below the confidence asked for is accepted or corrected like one that a rule stopped", () =>
+    Effect.gen(function* () {
+      const folder = yield* tempState
+      const world = new World()
+      world.unsure.add("k2").add("k6")
+      yield* execute(folder, world, startOf(folder, world, origin))
+      expect(yield* rowsOf(folder, "select step, code, status from review_queue")).toEqual([
+        { step: "sizes", code: "low-confidence", status: "open" },
+        { step: "sizes", code: "low-confidence", status: "open" }
+      ])
+      const chosen = (key: string) => ({ view: "review_queue", run: origin, items: [key] }) as const
+      yield* runLinkedOf(folder, world, { action: "accept", chosen: chosen("k2"), run: "linked-job-2", origin })
+      yield* runLinkedOf(folder, world, { action: "correct", chosen: chosen("k6"), run: "linked-job-3", origin, output: { size: 9 } })
+      expect(yield* completeness(folder)).toMatchObject({ review: 2, review_now: 0, delivered_now: 10, holds_now: true, revision: 3 })
+      const rows = yield* outputs(folder)
+      expect([rows[2]?.["word"], rows[6]?.["word"]]).toEqual(["word 0.5", "word 9"])
+    })
+  )
+
   it.live("[VAL-4] corrected, the person is the answer's model, for aggregates too", () =>
     Effect.gen(function* () {
       const folder = yield* tempState
