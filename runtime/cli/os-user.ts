@@ -1,3 +1,4 @@
+/** Who typed a command, for the record. */
 import { userInfo } from "node:os"
 
 /** The name of whoever typed; its number where it has no name, as in some containers. */

@@ -97,6 +97,7 @@ const misuses = new Set([
   "Misuse",
   "GateNotFound",
   "GateNotOpen",
+  "DecisionRefused",
   "IncidentNotFound",
   "IncidentNotOpen"
 ])

@@ -37,6 +37,8 @@ export interface Estimate {
   readonly throughput: Throughput
   /** `minimum` is EXE-1's; null for a job without a deadline or an input that isn't known. */
   readonly workers: { readonly minimum: number | null; readonly start: number }
+  /** What a run takes with the workers that it starts with; null where the input isn't known. */
+  readonly seconds: number | null
   readonly checkpointsPerItem: number
   /** With a fifth to spare. Answers aren't in it: their size is the models' to choose. */
   readonly diskBytes: number | null
@@ -78,6 +80,7 @@ export const estimate = (options: EstimateOptions): Estimate => {
     partitions: sample === null || sample.items.length === 0 ? null : partitionsOf(options, sample, throughput),
     throughput,
     workers,
+    seconds: input === null ? null : (input.items / (throughput.itemsPerMinute * workers.start)) * 60,
     checkpointsPerItem,
     diskBytes: input === null ? null : diskOf(input, checkpointsPerItem),
     priceUsd: price.likelyUsd,

@@ -19,10 +19,16 @@ export type Judgement = { readonly flags: ReadonlyArray<string> } & (
     }
 )
 
-/** Rules in the order written; the first that stops the item decides. */
-export const judge = Effect.fnUntraced(function* (node: ValidateNode, answer: Answer<unknown, unknown>, services: Context.Context<never>) {
+/** Rules in the order written; the first that stops the item decides. Where a person has seen the answer, `review` rules have theirs. */
+export const judge = Effect.fnUntraced(function* (
+  node: ValidateNode,
+  answer: Answer<unknown, unknown>,
+  services: Context.Context<never>,
+  isReviewed = false
+) {
   const flags: Array<string> = []
   for (const { name: rule, pass, orElse } of node.definition.rules) {
+    if (isReviewed && orElse.verdict === "review") continue
     const passed = yield* Effect.result(callEventually(`rule "${rule}"`, services, () => pass(answer)))
     // A rule that throws has not said yes: the item must not go downstream as if it had.
     if (passed._tag === "Failure") return { kind: "failed", flags, rule, message: passed.failure.message } satisfies Judgement

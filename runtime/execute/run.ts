@@ -7,8 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { existsSync } from "node:fs"
 
-import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
-import { Capacity } from "../guard/capacity.ts"
+import { canonicalJson, type Job, type Model, type Plan, type RunContext } from "../../dsl/index.ts"
+import type { Capacity } from "../guard/capacity.ts"
 import { watchPace } from "../guard/progress.ts"
 import { Projector, type Deadline, type Look } from "../guard/sla.ts"
 import { makeItemReader } from "../source/item-reader.ts"
@@ -19,13 +19,15 @@ import { Ledger, type RunRecord, type RunStart, type Tally } from "../store/ledg
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
+import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { agreeToSweeps } from "./agree-to-sweeps.ts"
+import { alertDeadLetters } from "./alert-dead-letters.ts"
 import { Alerts } from "./alerts.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
-import { layoutWorkers, slotsPerWorker, throughputOf, workersAtMost, workersAtStart, workersNeeded, workersOf } from "./capacity.ts"
+import { crewOf, layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
 import { exportRelease } from "./export-release.ts"
@@ -38,6 +40,7 @@ import { openEngines } from "./open-engines.ts"
 import type { PaidRun } from "./paid-run.ts"
 import { etaOf, type Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
+import { buildLinkedManifest } from "./linked-manifest.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
@@ -142,18 +145,17 @@ interface PassEnvironment {
 
 /** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. Returns what the run is now. */
 const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
-  const { graph, services, engines, ledger, record, phase, options } = environment
+  const { graph, services, engines, ledger, alerts, record, phase, options } = environment
   const { plan, start, folder } = options
   const takesOnly = options.purpose === "cancel"
-  const throughput = throughputOf(
-    graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : [])),
-    options.measuredPerMinute
-  )
+  const throughput = throughputOf(askedFirst(graph), options.measuredPerMinute)
   if (!record.sealed) {
     const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
-    yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+    yield* start.origin === undefined
+      ? Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+      : buildLinkedManifest({ ledger, folder: folder.run(start.run), graph, source: itemSource(graph, services), layout })
   }
   phase.now = "work"
   const partitions = yield* ledger.partitions
@@ -163,9 +165,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   const isHeld = isRejected(yield* ledger.gates)
   const needed = workersNeeded(items, plan, throughput)
   const paid = yield* openPaid(environment, (items / (throughput.itemsPerMinute * workersOf(needed))) * 60_000)
-  const isBounded = phase.deadline !== null && needed !== null
-  const workers = isBounded ? workersAtMost(needed) : workersOf(needed)
-  const capacity = isBounded ? new Capacity(workersAtStart(needed), workers) : Capacity.unbounded()
+  const { workers, capacity } = crewOf(needed, phase.deadline)
   phase.capacity = capacity
   const shared = {
     caller: paid?.caller ?? directCaller(engines.provider),
@@ -188,7 +188,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       source,
       rounds: paid?.rounds ?? null,
       takesOnly,
-      beforeSweeps: (failed) => agreeToSweeps({ ledger, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
+      beforeSweeps: (failed) => agreeToSweeps({ ledger, alerts, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
@@ -200,17 +200,32 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     const settled = Object.values(completeness.dispositions).reduce((sum, count) => sum + count, 0)
     return yield* new Incomplete({ run: start.run, manifest: completeness.manifest, settled, gaps: completeness.gaps })
   }
-  yield* summarise({ run: start.run, graph, services, source })
-  yield* release(ledger, folder, plan, start.run)
-  yield* exportRelease({ job: options.job, plan, ledger, folder, revision: 1, context: { ...contextOf(options), run: start.run } })
+  yield* alertDeadLetters({ alerts, ledger }, start.run, completeness.dispositions.dead)
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const { run, origin } = start
+      const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
+      yield* summarise({ run, graph, services, source })
+      if (revision === null) return
+      yield* release(ledger, folder, plan, run, revision)
+      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
+    })
+  )
   return "done" satisfies RunStatus
 })
 
+/** Models that items are asked of unless a partition's override says otherwise. */
+const askedFirst = (graph: Graph): ReadonlyArray<Model> =>
+  graph.rows.flatMap((node) => (node.kind === "infer" ? node.models.map(({ model }) => model) : []))
+
 const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
 
-/** A trial and a cancellation have none. */
-const deadlineOf = ({ plan, purpose }: RunOptions, { itemLimit, createdAt }: Pick<RunRecord, "itemLimit" | "createdAt">): Deadline | null =>
-  plan.schedule === null || itemLimit !== null || purpose === "cancel"
+/** A trial, a run that mends another and a cancellation have none. */
+const deadlineOf = (
+  { plan, purpose, start }: RunOptions,
+  { itemLimit, createdAt }: Pick<RunRecord, "itemLimit" | "createdAt">
+): Deadline | null =>
+  plan.schedule === null || itemLimit !== null || start.origin !== undefined || purpose === "cancel"
     ? null
     : { startedAt: createdAt.getTime(), at: createdAt.getTime() + plan.schedule.withinMs }
 
@@ -257,7 +272,8 @@ const openPaid = Effect.fnUntraced(function* (
     ...remote,
     deadline,
     realtimeMs,
-    isCancelling: options.purpose === "cancel"
+    isCancelling: options.purpose === "cancel",
+    origin: start.origin ?? null
   }))
 })
 

@@ -57,6 +57,10 @@ export interface StateTables {
     released_at: Instant | null
     /** JSON of the dispositions at close. */
     closing: string | null
+    /** The run whose items this one takes up again, of a replay or of decisions at review; null for a run on its own. */
+    origin: string | null
+    /** Which revision of the outputs of `origin` (or its own, then 1) its release made; null until then. */
+    revision: number | null
   }
   /** One row a process that worked on the run. */
   "state.sessions": {
@@ -345,6 +349,8 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `alter table state.alerts add column consumers_text varchar`,
     `alter table state.alerts add column opens_incident boolean`,
     `create table state.events (event integer not null, kind varchar not null, detail varchar not null, happened_at timestamptz not null)`,
+    `alter table state.run add column origin varchar`,
+    `alter table state.run add column revision integer`,
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `alter table state.gates add column expires_at timestamptz`,
