@@ -27,6 +27,16 @@ interface JobOptions<S extends Steps> {
   readonly budget: Usd
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
+  /**
+   * The share of judged items (delivered, dead letters, in review) that must be delivered, 0 to 1. Below it the run raises an alert, and its release waits
+   * at a gate for a person. Default: 0.99, and then the gate stands from 100 judged items on; with fewer, one bad item would always be too many.
+   */
+  readonly passRateMin?: number
+  /**
+   * For a high-stakes job: a person must accept `sample` delivered items (1 to 1,000, drawn from all labels, from flagged and unflagged ones, and from
+   * all levels of confidence) before any output is released. Default: released without.
+   */
+  readonly release?: { readonly sample: number }
   /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
   readonly gateExpiry?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */

@@ -101,7 +101,9 @@ export interface Plan {
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
-  /** Only where the author set it. */
+  /** These three only where the author set them. */
+  readonly passRateMin?: number
+  readonly release?: { readonly sample: number }
   readonly gateExpiryMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
@@ -114,7 +116,8 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, gateExpiry, params } = job.options
+  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, passRateMin, release, gateExpiry, params } =
+    job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -134,6 +137,8 @@ export const compile = (job: Job): Plan => {
           },
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
+    ...(passRateMin === undefined ? {} : { passRateMin }),
+    ...(release === undefined ? {} : { release: { sample: release.sample } }),
     ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))

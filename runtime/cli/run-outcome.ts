@@ -145,6 +145,10 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
   spent_usd: null
 })
 
+/** Whether a person, or nobody in time, kept its outputs back. */
+const isRefused = ({ gates }: RunReport): boolean =>
+  gates.some(({ kind, decision }) => (kind === "quality" || kind === "release") && (decision === "rejected" || decision === "expired"))
+
 interface Outcome {
   readonly run: string
   readonly trial: boolean
@@ -173,7 +177,7 @@ const textOf = (outcome: Outcome, report: RunReport): string => {
   ]
   return [
     ...report.reports.map(({ text }) => `${text.trimEnd()}\n`),
-    `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
+    `${run} is done${trial ? " (a trial: nothing was released)" : isRefused(report) ? " (its release was refused: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
     ...(rejected > 0
       ? [
           `${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`

@@ -16,7 +16,6 @@ import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
-import { release } from "../store/release.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
@@ -32,6 +31,7 @@ import type { PaidRun } from "./paid-run.ts"
 import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
+import { releaseRun } from "./release-run.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
@@ -160,7 +160,8 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     return yield* new Incomplete({ run: start.run, manifest: completeness.manifest, settled, gaps: completeness.gaps })
   }
   yield* summarise({ run: start.run, graph, services, source })
-  yield* release(ledger, folder, plan, start.run)
+  const { dispositions } = completeness
+  yield* releaseRun({ run: start.run, plan, ledger, folder, isTrial: record.itemLimit !== null, dispositions })
   return "done" satisfies RunStatus
 })
 

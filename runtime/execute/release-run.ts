@@ -1,0 +1,27 @@
+/** Between a run that adds up and whoever reads its outputs: the gates of the release. */
+import * as Effect from "effect/Effect"
+
+import type { Plan } from "../../dsl/index.ts"
+import type { DuckLedger } from "../store/ledger-duckdb.ts"
+import type { Completeness } from "../store/ledger.ts"
+import { release } from "../store/release.ts"
+import type { StateFolder } from "../store/state-folder.ts"
+import { passRateAllows } from "./pass-rate.ts"
+
+export interface ReleaseOptions {
+  readonly run: string
+  readonly plan: Plan
+  readonly ledger: DuckLedger
+  readonly folder: StateFolder
+  /** A trial: never released, so nobody is asked. */
+  readonly isTrial: boolean
+  readonly dispositions: Completeness["dispositions"]
+}
+
+/** Releases the outputs where rate and people allow it; fails where a person must be waited for. */
+export const releaseRun = Effect.fn("Run.release")(function* (options: ReleaseOptions) {
+  const { run, plan, ledger, folder, isTrial } = options
+  if (isTrial) return
+  if (!(yield* passRateAllows(options))) return
+  yield* release(ledger, folder, plan, run)
+})
