@@ -19,6 +19,7 @@ import { report } from "./cli/report.ts"
 import { resume } from "./cli/resume.ts"
 import { run } from "./cli/run.ts"
 import { runs } from "./cli/runs.ts"
+import { sample } from "./cli/sample.ts"
 import { sql } from "./cli/sql.ts"
 import { status } from "./cli/status.ts"
 import { trace } from "./cli/trace.ts"
@@ -41,6 +42,7 @@ const runtime = Command.make("runtime").pipe(
     gates,
     approve,
     reject,
+    sample,
     report,
     sql,
     trace,

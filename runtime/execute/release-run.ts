@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import type { Plan } from "../../dsl/index.ts"
 import type { DuckLedger } from "../store/ledger-duckdb.ts"
 import type { Completeness } from "../store/ledger.ts"
+import { drawSample } from "../store/release-sample.ts"
 import { release } from "../store/release.ts"
 import type { StateFolder } from "../store/state-folder.ts"
 import { passRateAllows } from "./pass-rate.ts"
+import { waitAtGate } from "./wait-at-gate.ts"
 
 export interface ReleaseOptions {
   readonly run: string
@@ -23,5 +25,14 @@ export const releaseRun = Effect.fn("Run.release")(function* (options: ReleaseOp
   const { run, plan, ledger, folder, isTrial } = options
   if (isTrial) return
   if (!(yield* passRateAllows(options))) return
+  if (!(yield* sampleAllows(options))) return
   yield* release(ledger, folder, plan, run)
+})
+
+/** A high-stakes job's outputs are seen by a person first (GOV-4). Where nothing was delivered there is nothing to see. */
+const sampleAllows = Effect.fnUntraced(function* ({ run, plan, ledger, dispositions }: ReleaseOptions) {
+  if (plan.release === undefined) return true
+  const sample = yield* drawSample(ledger, plan.release.sample)
+  if (sample === 0) return true
+  return (yield* waitAtGate({ ledger, run, kind: "release", detail: { sample, delivered: dispositions.delivered } })) === "approved"
 })

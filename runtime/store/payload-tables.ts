@@ -1,5 +1,7 @@
 /** `payload.duckdb`: all that may be personal. Retention unlinks this one file. */
 
+import type { ColumnType } from "kysely"
+
 export interface PayloadTables {
   "payload.items": {
     seq: number
@@ -50,6 +52,8 @@ export interface PayloadTables {
     attempt: number
     body: string
   }
+  /** What people wrote when they decided: at a gate, or, with `item_id`, of an item of its sample. */
+  "payload.gate_notes": { gate: string; item_id: string | null; noted_at: ColumnType<Date, Date, Date>; note: string }
   "payload.labels": { partition_no: number; label: string }
   "payload.params": { params: string }
   /** Values of aggregates, as JSON. */
@@ -73,5 +77,6 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   [
     `create table payload.replies (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null, body varchar not null)`
-  ]
+  ],
+  [`create table payload.gate_notes (gate varchar not null, item_id varchar, noted_at timestamptz not null, note varchar not null)`]
 ]
