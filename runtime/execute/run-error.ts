@@ -58,6 +58,31 @@ export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
   }
 }
 
+/** A consumer's files can't be written, though the run is complete: it stays open until they are. */
+export class ExportFailed extends Schema.TaggedError<ExportFailed>()("ExportFailed", {
+  run: Schema.String,
+  /** Null where the job didn't get as far as naming it. */
+  folder: Schema.NullOr(Schema.String),
+  reason: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const { run, folder, reason, detail } = this
+    const remedy =
+      reason === "job"
+        ? "mend the job"
+        : reason === "full"
+          ? "make room there"
+          : reason === "read-only"
+            ? "give this user write access there"
+            : "see to that folder"
+    return (
+      `Run ${run} is complete, and its export${folder === null ? "" : ` to ${folder}`} could not be written: ${detail}. Nothing is lost, and nothing is asked again: ` +
+      `${remedy} and \`runtime resume ${run}\`; where the job was changed to export elsewhere, \`runtime resume ${run} --accept-plan\`.`
+    )
+  }
+}
+
 export class ServicesFailed extends Schema.TaggedError<ServicesFailed>()("ServicesFailed", { job: Schema.String, detail: Schema.String }) {
   override get message(): string {
     return `The services of job "${this.job}" could not be made: ${this.detail}. Nothing was run.`

@@ -18,6 +18,7 @@ import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
@@ -115,7 +116,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     options.measuredPerMinute
   )
   if (!record.sealed) {
-    const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
+    const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
     yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
@@ -148,7 +149,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       source,
       rounds: paid?.rounds ?? null,
       takesOnly,
-      beforeSweeps: () => Effect.void,
+      beforeSweeps: (failed) => agreeToSweeps({ ledger, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
@@ -161,9 +162,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   yield* summarise({ run: start.run, graph, services, source })
   const { dispositions } = completeness
-  yield* releaseRun({ run: start.run, plan, ledger, folder, isTrial: record.itemLimit !== null, dispositions })
+  const context = { ...contextOf(options), run: start.run }
+  yield* releaseRun({ job: options.job, plan, ledger, folder, context, isTrial: record.itemLimit !== null, dispositions })
   return "done" satisfies RunStatus
 })
+
+const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
 
 /** What a run with remote models needs beside its workers; null for one without. */
 const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {

@@ -35,6 +35,64 @@ export interface CauseReport {
   readonly code: string
   readonly rule: string | null
   readonly items: number
+  /** The item id of one of them, to begin with. */
+  readonly example: string
+}
+
+/** A service level of the batch-processing pattern, and how the run did. */
+export interface SloReport {
+  readonly slo: "within-sla" | "primary-failure-rate" | "dead-letter-rate" | "cost-overrun" | "pass-rate"
+  readonly target: number
+  /** Beyond it somebody must look. */
+  readonly alert: number | null
+  /** A share of 1; null where nothing can be said. */
+  readonly value: number | null
+  readonly met: boolean | null
+  readonly alerting: boolean
+}
+
+/** Answers that were looked at, at one infer or validate; each model of a cascade is one too. */
+export interface QualityReport {
+  readonly step: string
+  readonly judged: number
+  readonly passed: number
+  readonly review: number
+  readonly failed: number
+  readonly flagged: number
+  readonly repaired: number
+  /** What didn't fail, of what was looked at. */
+  readonly passRate: number | null
+  readonly meanConfidence: number | null
+}
+
+/** A moment of the run. `detail` names what of: a gate's or an alert's kind. */
+export interface TimelineEvent {
+  readonly at: string
+  readonly kind:
+    | "began"
+    | "sealed"
+    | "resumed"
+    | "alert"
+    | "gate-opened"
+    | "gate-approved"
+    | "gate-rejected"
+    | "gate-expired"
+    | "gate-withdrawn"
+    | "released"
+    | "exported"
+    | "ended"
+  readonly detail: string | null
+}
+
+export interface ExportReport {
+  readonly revision: number
+  readonly step: string
+  readonly format: string
+  readonly rows: number
+  readonly bytes: number
+  readonly sha256: string
+  /** Absolute. */
+  readonly path: string
 }
 
 export interface PartitionReport {
@@ -91,6 +149,14 @@ export interface RunReport {
   readonly completeness: { readonly holds: boolean; readonly gaps: ReadonlyArray<string> }
   readonly steps: ReadonlyArray<StepReport>
   readonly causes: ReadonlyArray<CauseReport>
+  readonly slos: ReadonlyArray<SloReport>
+  readonly quality: ReadonlyArray<QualityReport>
+  /** When the run is due and when people are told of it, at 70 % and 90 % of its time; null for a trial and without a schedule. */
+  readonly sla: { readonly warnAt: string; readonly escalateAt: string; readonly deadline: string } | null
+  /** In order. */
+  readonly timeline: ReadonlyArray<TimelineEvent>
+  /** Files that were written for consumers. */
+  readonly exports: ReadonlyArray<ExportReport>
   /** At most 200 partitions, the slowest first; `partitionCount` counts all. */
   readonly partitions: ReadonlyArray<PartitionReport>
   readonly partitionCount: number

@@ -61,6 +61,11 @@ const details = (report: RunReport, clock: Clock): ReadonlyArray<string> => {
       : `Ended ${clock.moment(report.endedAt)} after ${duration(report.seconds)} of work; ${spent}.`,
     ...(rejected === 0 ? [] : [`${plural(rejected, "row")} could not be used and ${rejected === 1 ? "was" : "were"} set aside.`]),
     ...(report.flagged === 0 ? [] : [`${plural(report.flagged, "item")} carr${report.flagged === 1 ? "ies" : "y"} an advisory flag.`]),
+    ...(report.retries.retried === 0
+      ? []
+      : [
+          `${plural(report.retries.retried, "item")} failed at first and ${report.retries.retried === 1 ? "was" : "were"} asked again, in ${plural(report.retries.sweeps, "sweep")}.`
+        ]),
     ...(report.sessions > 1 ? [`It took ${count(report.sessions)} processes: the run was resumed.`] : []),
     ...report.gates.flatMap(closedAt),
     ...(report.status === "done" ? [completeness(report)] : [])

@@ -7,17 +7,22 @@ import type { LedgerTables } from "./ledger-tables.ts"
 import { readGates } from "./money-ledger.ts"
 import { readCostReport } from "./read-cost-report.ts"
 import { readCompleteness } from "./read-ledger.ts"
+import { deadlineOf, readQuality, readSlos } from "./read-quality.ts"
+import { readExports, readTimeline } from "./read-timeline.ts"
 
 type Db = Kysely<LedgerTables>
 
 const bucketsMax = 120
 const partitionsMax = 200
 
-export const readRunReport = async (db: Db, plan: Plan) => {
+/** `now` is for a run that hasn't ended. */
+export const readRunReport = async (db: Db, plan: Plan, now: Date) => {
   const run = await db.selectFrom("state.run").selectAll().executeTakeFirstOrThrow()
   const completeness = await readCompleteness(db, plan)
   const { sessions, codeVersions, seconds } = await readSessions(db)
   const { spentUsd, ...usage } = await readCosts(db)
+  const gates = await readGates(db)
+  const envelopeUsd = gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), run.budget_usd)
   return {
     run: run.run,
     job: run.job,
@@ -42,6 +47,11 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     completeness: { holds: completeness.holds, gaps: completeness.gaps },
     steps: await readSteps(db, plan),
     causes: await readCauses(db),
+    slos: await readSlos(db, plan, { spentUsd, envelopeUsd, now }),
+    quality: await readQuality(db, plan),
+    sla: slaOf(run.created_at, deadlineOf(plan, run)),
+    timeline: await readTimeline(db),
+    exports: await readExports(db),
     ...(await readPartitionReport(db)),
     ...(await readThroughput(db)),
     confidence: await readConfidence(db),
@@ -52,7 +62,7 @@ export const readRunReport = async (db: Db, plan: Plan) => {
       ({ kind, raised_at }) => ({ kind, at: raised_at.toISOString() })
     ),
     costs: await readCostReport(db, plan),
-    gates: (await readGates(db)).map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
+    gates: gates.map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
     summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(
       ({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })
     ),
@@ -72,6 +82,12 @@ const readRetries = async (db: Db) => {
       count(distinct seq) filter (where not is_asked and seq not in (select seq from state.checkpoints where disposition is not null)) as queued
     from queue`.execute(db)
   return rows[0] ?? { retried: 0, sweeps: 0, queued: 0 }
+}
+
+const slaOf = (began: Date, deadline: Date | null) => {
+  if (deadline === null) return null
+  const at = (share: number): string => new Date(began.getTime() + share * (deadline.getTime() - began.getTime())).toISOString()
+  return { warnAt: at(0.7), escalateAt: at(0.9), deadline: deadline.toISOString() }
 }
 
 const readSessions = async (db: Db) => {
@@ -159,10 +175,17 @@ const readSteps = async (db: Db, plan: Plan) => {
 }
 
 const readCauses = async (db: Db) => {
-  const { rows } = await sql<{ kind: "dead" | "review" | "flag"; step: string; code: string; rule: string | null; items: number }>`
-    select 'dead' as kind, step, code, rule, count(*) as items from state.dead_letters group by all
-    union all select 'review', step, code, rule, count(*) from state.reviews group by all
-    union all select 'flag', step, 'rule', rule, count(*) from state.flags group by all
+  const { rows } = await sql<{
+    kind: "dead" | "review" | "flag"
+    step: string
+    code: string
+    rule: string | null
+    items: number
+    example: string
+  }>`
+    select 'dead' as kind, step, code, rule, count(*) as items, arg_min(item_id, seq) as example from state.dead_letters group by all
+    union all select 'review', step, code, rule, count(*), arg_min(item_id, seq) from state.reviews group by all
+    union all select 'flag', step, 'rule', rule, count(*), arg_min(item_id, seq) from state.flags group by all
     order by kind, items desc, step, code, rule`.execute(db)
   return rows
 }

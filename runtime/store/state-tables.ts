@@ -270,6 +270,17 @@ export interface StateTables {
     to_commit: number
     done: boolean
   }
+  /** One row a file that was exported to consumers; where it went is in the payload. */
+  "state.exports": {
+    export_no: number
+    revision: number
+    step: string
+    format: string
+    rows: number
+    bytes: number
+    sha256: string
+    exported_at: Instant
+  }
   "state.migrations": { version: number; applied_at: Generated<Date> }
 }
 
@@ -338,6 +349,8 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `alter table state.gates add column expires_at timestamptz`,
     `create table state.samples (position integer not null, seq bigint not null, item_id varchar not null, drawn_at timestamptz not null)`,
     `create table state.sample_decisions (seq bigint not null, item_id varchar not null, decision varchar not null, decided_at timestamptz not null,
-      decided_by varchar not null)`
+      decided_by varchar not null)`,
+    `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]
 ]
