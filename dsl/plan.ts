@@ -6,6 +6,7 @@ import type { Classification } from "./classification.ts"
 import { jsonSchemaOf, storedColumns, type FlatColumn, type JsonSchema } from "./columns.ts"
 import { digest } from "./digest.ts"
 import { isTerminal, type Job } from "./job.ts"
+import type { EvaluationDefinition } from "./evaluation.ts"
 import { modelSteps, type Model, type OpenAiApi, type Price } from "./model.ts"
 import { PlanError } from "./plan-error.ts"
 import type { Export, ExportFormat } from "./release.ts"
@@ -78,6 +79,8 @@ export type PlannedStep = PlannedBase &
         readonly retryWithError?: boolean
         readonly confidenceMin?: number
         readonly reuse: boolean
+        /** Only where the author set it. */
+        readonly evaluation?: { readonly scoreMin: number; readonly labelled: string; readonly codeDigest: string }
         readonly codeDigest: string
       }
     | {
@@ -240,7 +243,20 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     ...(definition.retryWithError === undefined ? {} : { retryWithError: definition.retryWithError }),
     ...(definition.confidenceMin === undefined ? {} : { confidenceMin: definition.confidenceMin }),
     reuse: definition.reuse,
+    ...(definition.evaluation === undefined ? {} : { evaluation: planEvaluation(definition.evaluation) }),
     codeDigest: codeDigest(definition.accept, definition.confidence)
+  }
+}
+
+/** Labelled rows are digested: they are data, and may be personal. */
+const planEvaluation = ({ labelled, score, scoreMin }: EvaluationDefinition) => {
+  if (!("kind" in labelled)) return { scoreMin, labelled: digest(labelled), codeDigest: codeDigest(score) }
+  const source = definitionOf(labelled)
+  const place = source.kind === "source" ? source.location : null
+  return {
+    scoreMin,
+    labelled: typeof place === "function" ? String(place).replaceAll(/\s+/g, " ") : JSON.stringify(place),
+    codeDigest: codeDigest(score)
   }
 }
 

@@ -140,6 +140,18 @@ export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryF
   }
 }
 
+/** A step could not be evaluated on its labelled sample. */
+export class EvaluationFailed extends Schema.TaggedError<EvaluationFailed>()("EvaluationFailed", {
+  run: Schema.String,
+  step: Schema.String,
+  /** Without personal data: rows by their place in the sample. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Step "${this.step}" of run ${this.run} could not be evaluated: ${this.detail}. No item was asked. Mend it, then \`runtime resume ${this.run}\`.`
+  }
+}
+
 /** A provider wouldn't take a batch, or lost it. */
 export class BatchRefused extends Schema.TaggedError<BatchRefused>()("BatchRefused", {
   run: Schema.String,

@@ -25,6 +25,7 @@ import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf }
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
+import { evaluateSteps } from "./evaluate.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
 import { openEngines } from "./open-engines.ts"
@@ -139,6 +140,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     retries: new RetryQueue()
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
+  const isNew = !isHeld && !takesOnly && record.itemLimit === null && partitions.some(({ isDone }) => !isDone)
+  if (isNew) {
+    yield* evaluateSteps({ run: start.run, job: plan.job, graph, environment: shared, ledger, folder, context: contextOf(options) })
+    // What stopped it stops the run before anything else is asked.
+    if (paid !== null) yield* paid.ended
+  }
   if (isHeld) yield* holdRest(ledger, graph)
   else
     yield* workThrough({

@@ -8,7 +8,21 @@ import type { StateFolder } from "./state-folder.ts"
 import type { RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
 
-interface ControlTables {
+export interface ControlTables {
+  /** What steps reached on their labelled samples, one row an evaluation. */
+  "control.evaluations": {
+    job: string
+    step: string
+    /** Digest of prompt version, models and parameters. */
+    subject: string
+    prompt_version: string
+    model: string
+    labelled: number
+    score: number
+    score_min: number
+    run: string
+    evaluated_at: Date
+  }
   "control.runs": {
     run: string
     job: string
@@ -36,13 +50,18 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table control.runs (run varchar not null, job varchar not null, job_module varchar not null, logical_time timestamptz not null, started_by varchar not null,
       trial boolean not null, status varchar not null, started_at timestamptz not null, ended_at timestamptz, sessions integer not null, manifest bigint,
       delivered bigint, dead bigint, review bigint, held bigint, skipped bigint, spent_usd double)`
+  ],
+  [
+    `create table control.evaluations (job varchar not null, step varchar not null, subject varchar not null, prompt_version varchar not null,
+      model varchar not null, labelled bigint not null, score double not null, score_min double not null, run varchar not null,
+      evaluated_at timestamptz not null)`
   ]
 ]
 
 export type RunIndexRow = ControlTables["control.runs"]
 
 /** Opens the file, does one thing, and closes it: 20 ms. Waits up to 10 s while another command has it. */
-const withControl = <A>(
+export const withControl = <A>(
   folder: StateFolder,
   doing: string,
   query: (duck: Duck<ControlTables>) => Effect.Effect<A, StoreError>
