@@ -90,4 +90,14 @@ const printFailure = (asJson: boolean, error: unknown): void => {
     )
 }
 
-const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse", "GateNotFound", "GateNotOpen", "DecisionRefused"])
+const misuses = new Set([
+  "JobNotLoaded",
+  "RunNotFound",
+  "RunClosed",
+  "Misuse",
+  "GateNotFound",
+  "GateNotOpen",
+  "SampleNotAccepted",
+  "SampleItemUnknown",
+  "DecisionRefused"
+])

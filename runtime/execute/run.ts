@@ -16,7 +16,6 @@ import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
-import { release } from "../store/release.ts"
 import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
@@ -27,8 +26,8 @@ import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
-import { exportRelease } from "./export-release.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
+import { evaluateSteps } from "./evaluate.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
 import { openEngines } from "./open-engines.ts"
@@ -37,6 +36,7 @@ import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { buildLinkedManifest } from "./linked-manifest.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
+import { releaseRun } from "./release-run.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
@@ -145,6 +145,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     retries: new RetryQueue()
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
+  const isNew = !isHeld && !takesOnly && record.itemLimit === null && partitions.some(({ isDone }) => !isDone)
+  if (isNew) {
+    yield* evaluateSteps({ run: start.run, job: plan.job, graph, environment: shared, ledger, folder, context: contextOf(options) })
+    // What stopped it stops the run before anything else is asked.
+    if (paid !== null) yield* paid.ended
+  }
   if (isHeld) yield* holdRest(ledger, graph)
   else
     yield* workThrough({
@@ -160,6 +166,14 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     })
   if (paid !== null && !isHeld) yield* paid.ended
   if (takesOnly) return "cancelled" satisfies RunStatus
+  yield* closeRun(environment, source)
+  return "done" satisfies RunStatus
+})
+
+/** Completeness, aggregates, release: a linked run closes as the next revision of its origin. */
+const closeRun = Effect.fnUntraced(function* (environment: PassEnvironment, source: ItemSource) {
+  const { graph, services, ledger, record, phase, options } = environment
+  const { job, plan, start, folder } = options
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {
@@ -173,11 +187,11 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
       yield* summarise({ run, graph, services, source })
       if (revision === null) return
-      yield* release(ledger, folder, plan, run, revision)
-      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
+      const { dispositions } = completeness
+      const context = { ...contextOf(options), run }
+      yield* releaseRun({ job, plan, ledger, folder, context, isTrial: record.itemLimit !== null, dispositions, revision })
     })
   )
-  return "done" satisfies RunStatus
 })
 
 const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
