@@ -14,6 +14,7 @@ import { benchRateLimit } from "./rate-limit-run.ts"
 import { benchRealtime } from "./realtime-run.ts"
 import { benchResume } from "./resume-run.ts"
 import { benchStartUp } from "./start-up.ts"
+import { benchValidate } from "./validate.ts"
 
 const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "start-up": benchStartUp,
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "rate-limit": (folder) => benchRateLimit(folder, 900),
   batch: (folder) => benchBatch(folder, 200_000),
   "paid-kill": (folder) => benchPaidKill(folder, 20_000),
+  validate: benchValidate,
   "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
   // For a quick look while working on something.
   small: (folder) => benchLargeRun(folder, 100_000)
