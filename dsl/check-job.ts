@@ -23,7 +23,7 @@ export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
-  const { owner, purpose, budget, retention, gateExpiry, schedule, params, consumers = [] } = options
+  const { owner, purpose, budget, retention, failureRateMax, gateExpiry, schedule, params, consumers = [] } = options
   return [
     ...faultUnless(/^[a-z][a-z0-9-]{0,62}$/.test(name), {
       step: "job",
@@ -42,6 +42,11 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
       remedy: "give a finite amount of at least 0: usd(40)"
     }),
     ...(retention === undefined ? [] : checkDuration("retention", retention)),
+    ...faultUnless(failureRateMax === undefined || (failureRateMax >= 0 && failureRateMax <= 1), {
+      step: "job",
+      problem: `failureRateMax is ${failureRateMax}`,
+      remedy: "give a share from 0 to 1: 0.05 is 5 %"
+    }),
     ...(gateExpiry === undefined ? [] : checkDuration("gateExpiry", gateExpiry)),
     ...(schedule === undefined ? [] : checkDuration("the schedule's within", schedule.within)),
     ...(params === undefined ? [] : checkSchema("job", "params", params)),

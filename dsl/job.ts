@@ -37,6 +37,11 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly budget: Usd
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
+  /**
+   * The share of items that may fail in the primary pass (0 to 1): above it, a person must agree before they are asked again. Default 0.05, judged in
+   * runs of 100 items and more; what is declared is judged in any.
+   */
+  readonly failureRateMax?: number
   /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
   readonly gateExpiry?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */

@@ -114,6 +114,8 @@ export interface Plan {
   readonly budgetUsd: number
   readonly retentionMs: number | null
   /** Only where the author set it. */
+  readonly failureRateMax?: number
+  /** Only where the author set it. */
   readonly gateExpiryMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
@@ -126,7 +128,8 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, release, schedule, budget, retention, gateExpiry, params } = job.options
+  const { owner, purpose, classification, regions, consumers, release, schedule, budget, retention, failureRateMax, gateExpiry, params } =
+    job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -147,6 +150,7 @@ export const compile = (job: Job): Plan => {
           },
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
+    ...(failureRateMax === undefined ? {} : { failureRateMax }),
     ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))

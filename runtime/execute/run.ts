@@ -19,6 +19,7 @@ import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
@@ -149,7 +150,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       source,
       rounds: paid?.rounds ?? null,
       takesOnly,
-      beforeSweeps: () => Effect.void,
+      beforeSweeps: (failed) => agreeToSweeps({ ledger, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
