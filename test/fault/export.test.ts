@@ -49,7 +49,7 @@ it("[VAL-4] [SLA-3] a folder that can't be written fails the run after its work 
   rmSync(blocked)
   const last = await home.start(["resume", run]).ended
   expect(last.code, last.stderr).toBe(3)
-  const place = join(blocked, "2026-03-01", `run=${run}`, "revision=1")
+  const place = join(blocked, "2026-03-01", `release=${run}`, "revision=1")
   expect(lastJson(last)).toMatchObject({
     delivered: 5,
     review: 5,
