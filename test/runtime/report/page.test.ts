@@ -95,6 +95,8 @@ describe("the page of a report", () => {
       slos: sampleReport.slos.map((slo) => (slo.slo === "within-sla" ? { ...slo, value: 1.5, met: false, alerting: true } : slo))
     }
     expect(textOf(renderPage(late))).toContain("Within its time 3 h late by the deadline missed, look at it")
+    const open = sampleReport.slos.map((slo) => (slo.slo === "within-sla" ? { ...slo, value: null, met: null } : slo))
+    expect(textOf(renderPage({ ...sampleReport, slos: open, sla: null }))).toContain("Within its time – by the deadline no deadline")
     expect(textOf(renderPage(emptyReport))).not.toContain("Service levels")
   })
 
