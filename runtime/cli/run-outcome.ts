@@ -69,7 +69,8 @@ const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunSt
     manifest,
     spent_usd: report.money.spentUsd
   })
-  yield* noteMeasured(folder, report)
+  // A few stopped items say nothing of the next whole run.
+  if (start.origin === undefined) yield* noteMeasured(folder, report)
   const json = jsonOf(report, null, path)
   const isOpen = dispositions.dead + dispositions.review + dispositions.held > 0
   return { json, text: textOf(json, report), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
@@ -133,7 +134,7 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
   job: start.job,
   job_module: start.jobModule,
   logical_time: start.logicalTime,
-  started_by: "manual",
+  started_by: start.origin === undefined ? "manual" : "linked",
   trial: start.itemLimit !== null,
   status: "running",
   started_at: startedAt,
@@ -145,7 +146,8 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
   review: null,
   held: null,
   skipped: null,
-  spent_usd: null
+  spent_usd: null,
+  origin: start.origin ?? null
 })
 
 interface Outcome {
@@ -183,6 +185,8 @@ const textOf = (outcome: Outcome, report: RunReport): string => {
         ]
       : []),
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(envelopeOf(report))}${savedUsd > 0 ? `; batches, caches and reuse saved ${formatUsd(savedUsd)}` : ""}.`,
+    ...(dead > 0 ? [`What was given up on, by cause: runtime dlq list --run ${run}`] : []),
+    ...(review > 0 ? [`What waits for a person: runtime review list --run ${run}`] : []),
     ...exportLines(report),
     `Report: ${reportPath}`
   ].join("\n")

@@ -90,4 +90,4 @@ const printFailure = (asJson: boolean, error: unknown): void => {
     )
 }
 
-const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse", "GateNotFound", "GateNotOpen"])
+const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse", "GateNotFound", "GateNotOpen", "DecisionRefused"])

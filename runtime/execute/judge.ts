@@ -21,10 +21,16 @@ export type Judgement = { readonly flags: ReadonlyArray<string> } & (
     }
 )
 
-/** Rules in the order written; the first that stops the item decides. */
-export const judge = Effect.fnUntraced(function* (node: ValidateNode, answer: Answer<unknown, unknown>, services: Context.Context<never>) {
+/** Rules in the order written; the first that stops the item decides. Where a person has seen the answer, `review` rules have theirs. */
+export const judge = Effect.fnUntraced(function* (
+  node: ValidateNode,
+  answer: Answer<unknown, unknown>,
+  services: Context.Context<never>,
+  isReviewed = false
+) {
   const flags: Array<string> = []
   for (const { name: rule, pass, orElse } of node.definition.rules) {
+    if (isReviewed && orElse.verdict === "review") continue
     const called = callEventually(`rule "${rule}"`, services, () => pass(answer))
     // Most rules answer at once: taken as they are, five of them cost an item 3 µs instead of 12.
     const passed = Exit.isExit(called) && Exit.isSuccess(called) ? Result.succeed(called.value) : yield* Effect.result(called)

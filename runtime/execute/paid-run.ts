@@ -48,6 +48,8 @@ export interface PaidRunOptions {
   readonly deadline: number | null
   /** Ms that all items would take in real time: what a batch must leave room for. */
   readonly realtimeMs: number
+  /** Of a linked run. */
+  readonly origin: string | null
   /** Batches are cancelled, what they answered by then is taken, and nothing further is asked. */
   readonly isCancelling: boolean
 }
@@ -85,7 +87,7 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
     lastBatch: known.reduce((last, { batch }) => Math.max(last, batch), 0)
   })
   const remoteSteps = steps.filter(({ model }) => isRemote(model)).map(({ step }) => step)
-  const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
+  const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps, origin: options.origin })
   const reuse = new Reuse(earlier, desk.leave)
   const laneOf = yield* openLanes(options, halt)
   const prices = {

@@ -17,9 +17,11 @@ import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
+import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { agreeToSweeps } from "./agree-to-sweeps.ts"
+import { alertDeadLetters } from "./alert-dead-letters.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
@@ -33,6 +35,7 @@ import { openEngines } from "./open-engines.ts"
 import type { PaidRun } from "./paid-run.ts"
 import type { Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
+import { buildLinkedManifest } from "./linked-manifest.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
@@ -120,7 +123,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
-    yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+    yield* start.origin === undefined
+      ? Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
+      : buildLinkedManifest({ ledger, folder: folder.run(start.run), graph, source: itemSource(graph, services), layout })
   }
   phase.now = "work"
   const partitions = yield* ledger.partitions
@@ -161,9 +166,17 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     const settled = Object.values(completeness.dispositions).reduce((sum, count) => sum + count, 0)
     return yield* new Incomplete({ run: start.run, manifest: completeness.manifest, settled, gaps: completeness.gaps })
   }
-  yield* summarise({ run: start.run, graph, services, source })
-  yield* release(ledger, folder, plan, start.run)
-  yield* exportRelease({ job: options.job, plan, ledger, folder, revision: 1, context: { ...contextOf(options), run: start.run } })
+  yield* alertDeadLetters(ledger, start.run, completeness.dispositions.dead)
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const { run, origin } = start
+      const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
+      yield* summarise({ run, graph, services, source })
+      if (revision === null) return
+      yield* release(ledger, folder, plan, run, revision)
+      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
+    })
+  )
   return "done" satisfies RunStatus
 })
 
@@ -188,7 +201,8 @@ const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, 
     ...remote,
     deadline,
     realtimeMs,
-    isCancelling: options.purpose === "cancel"
+    isCancelling: options.purpose === "cancel",
+    origin: start.origin ?? null
   }))
 })
 

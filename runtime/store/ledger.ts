@@ -28,6 +28,8 @@ export interface RunStart {
   readonly jobModule: string
   /** JSON of the decoded parameters; goes to the payload. */
   readonly params: string
+  /** The closed run whose items it takes up again; its manifest is then what `linked-file.ts` wrote, not the source. */
+  readonly origin?: string
 }
 
 /** One process's work on the run. */
@@ -118,6 +120,16 @@ export interface PendingItem {
   readonly batched: ReadonlyMap<string, PriorBatch>
   /** Steps whose last call is to be made again, by the model's step. */
   readonly queued: ReadonlyMap<string, PriorRetry>
+  /** What the item of a linked run comes with. */
+  readonly given?: GivenAnswers
+}
+
+/** Answers that no model is asked for: those of the origin, and a person's. */
+export interface GivenAnswers {
+  /** By infer. */
+  readonly answers: ReadonlyMap<string, PriorAnswer>
+  /** Validates whose `review` rules a person has answered. */
+  readonly waived: ReadonlySet<string>
 }
 
 /** Calls of an item at a step, in all sessions so far. */

@@ -66,7 +66,9 @@ const runs: PublishedTable = {
     ["released_at", "timestamptz"],
     ["version", "integer"],
     ["deadline", "timestamptz"],
-    ["envelope_usd", "double"]
+    ["envelope_usd", "double"],
+    ["origin", text],
+    ["revision", "integer"]
   ],
   cut: null,
   key: [],

@@ -52,7 +52,9 @@ export const readRunStart = (
           budgetUsd: row.budget_usd,
           estimateUsd: row.estimate_usd,
           jobModule: row.job_module,
-          params: params.params
+          params: params.params,
+          // Files of an older version have no such column.
+          ...(row.origin ? { origin: row.origin } : {})
         }
         return { start, status: row.status }
       })

@@ -55,6 +55,10 @@ export interface StateTables {
     released_at: Instant | null
     /** JSON of the dispositions at close. */
     closing: string | null
+    /** The run whose items this one takes up again, of a replay or of decisions at review; null for a run on its own. */
+    origin: string | null
+    /** Which revision of the outputs of `origin` (or its own, then 1) its release made; null until then. */
+    revision: number | null
   }
   /** One row a process that worked on the run. */
   "state.sessions": {
@@ -325,10 +329,14 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ],
   [
+    `alter table state.run add column origin varchar`,
+    `alter table state.run add column revision integer`,
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `alter table state.gates add column expires_at timestamptz`,
     `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
-      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`,
+    `alter table state.run add column origin varchar`,
+    `alter table state.run add column revision integer`
   ]
 ]
