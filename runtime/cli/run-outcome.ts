@@ -1,4 +1,6 @@
 /** Executes a run for `run` and `resume`, writes its report, and says how it ended. */
+import { basename, dirname } from "node:path"
+
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -95,6 +97,7 @@ const jsonOf = (report: RunReport, gate: string | null, reportPath: string | nul
   retried: report.retries.retried,
   sweeps: report.retries.sweeps,
   alerts: report.alerts.length,
+  exports: report.exports.map(({ path }) => path),
   gate,
   reportPath
 })
@@ -191,6 +194,13 @@ const textOf = (outcome: Outcome, report: RunReport): string => {
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(envelopeOf(report))}${savedUsd > 0 ? `; batches, caches and reuse saved ${formatUsd(savedUsd)}` : ""}.`,
     ...(dead > 0 ? [`What was given up on, by cause: runtime dlq list --run ${run}`] : []),
     ...(review > 0 ? [`What waits for a person: runtime review list --run ${run}`] : []),
+    ...exportLines(report),
     `Report: ${reportPath}`
   ].join("\n")
 }
+
+/** A line a folder: what lies in it says the rest. */
+const exportLines = ({ exports }: RunReport): ReadonlyArray<string> =>
+  [...Map.groupBy(exports, ({ path }) => dirname(path))].map(
+    ([folder, files]) => `Exported: ${folder} (${files.map(({ path }) => basename(path)).join(", ")})`
+  )
