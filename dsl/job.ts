@@ -19,6 +19,11 @@ type Exports = ReadonlyArray<Export<any>>
 interface ReleaseOptions<E extends Exports> {
   /** Files for downstream: `toParquet(…)`, `toJsonl(…)`, `toCsv(…)`. Default none: the analysts' `outputs` views alone. */
   readonly exports?: E
+  /**
+   * For a high-stakes job: how many delivered items (1 to 1,000) a person must accept before anything is released. They are drawn from all labels, from
+   * flagged and unflagged ones, and from all levels of confidence. Default: released without.
+   */
+  readonly sample?: number
 }
 
 interface JobOptions<S extends Steps, E extends Exports = Exports> {
@@ -39,6 +44,11 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly budget: Usd
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
+  /**
+   * The share of judged items (delivered, dead letters, in review) that must be delivered, 0 to 1. Below it the run raises an alert, and its release waits
+   * at a gate for a person. Default: 0.99, and then the gate stands from 100 judged items on; with fewer, one bad item would always be too many.
+   */
+  readonly passRateMin?: number
   /**
    * The share of items that may fail in the primary pass (0 to 1): above it, a person must agree before they are asked again. Default 0.05, judged in
    * runs of 100 items and more; what is declared is judged in any.

@@ -22,6 +22,7 @@ import { resume } from "./cli/resume.ts"
 import { reviewVerb } from "./cli/review.ts"
 import { run } from "./cli/run.ts"
 import { runs } from "./cli/runs.ts"
+import { sample } from "./cli/sample.ts"
 import { sql } from "./cli/sql.ts"
 import { status } from "./cli/status.ts"
 import { trace } from "./cli/trace.ts"
@@ -47,6 +48,7 @@ const runtime = Command.make("runtime").pipe(
     dlq,
     reviewVerb,
     incidents,
+    sample,
     report,
     sql,
     trace,

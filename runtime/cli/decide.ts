@@ -14,12 +14,12 @@ import { osUser } from "./os-user.ts"
 import { verb } from "./verb.ts"
 
 const gateArgument = Argument.String("gate").pipe(Argument.withDescription("the gate's name, as `runtime gates` lists it"))
-const byFlag = Flag.String("by").pipe(
+export const byFlag = Flag.String("by").pipe(
   Flag.withDescription("who decides (default: your user's name)"),
   Flag.withMetavar("NAME"),
   Flag.optional
 )
-const noteFlag = Flag.String("note").pipe(Flag.withDescription("why, for the record"), Flag.withMetavar("TEXT"), Flag.optional)
+export const noteFlag = Flag.String("note").pipe(Flag.withDescription("why, for the record"), Flag.withMetavar("TEXT"), Flag.optional)
 
 export const approve = verb(
   "approve",

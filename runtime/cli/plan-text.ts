@@ -56,6 +56,9 @@ const head = ({ plan, budgetUsd, codeVersion }: PlanView): ReadonlyArray<Field> 
   ["purpose", plan.purpose],
   ["classification", plan.classification],
   ["consumers", plan.consumers.length === 0 ? "none" : plan.consumers.join(", ")],
+  ...(plan.release?.exports ?? []).map(
+    ({ format, folder, step }, index) => [index === 0 ? "exports" : "", `${step ?? "every last step"} as ${format} to ${folder}`] as const
+  ),
   ["budget", `${formatUsd(budgetUsd)} a run${budgetUsd === plan.budgetUsd ? "" : `; the job's own is ${formatUsd(plan.budgetUsd)}`}`],
   [
     "deadline",

@@ -97,6 +97,8 @@ const misuses = new Set([
   "Misuse",
   "GateNotFound",
   "GateNotOpen",
+  "SampleNotAccepted",
+  "SampleItemUnknown",
   "DecisionRefused",
   "IncidentNotFound",
   "IncidentNotOpen"

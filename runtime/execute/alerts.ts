@@ -16,6 +16,8 @@ export interface Alert {
   readonly detail: unknown
   /** What the job's consumers are told of it, who can't type anything. Default: nothing. */
   readonly toConsumers?: string
+  /** `false` where whoever typed the command is told anyway. Default true. */
+  readonly isLogged?: boolean
   /** Default: where it's critical. */
   readonly opensIncident?: boolean
 }
@@ -38,7 +40,7 @@ export class Alerts extends Context.Service<
     /** So that an alert which couldn't be written isn't told again and again by this process. */
     const raised = new Set<string>()
     return {
-      raise: Effect.fnUntraced(function* ({ kind, severity, text, detail, toConsumers, opensIncident }) {
+      raise: Effect.fnUntraced(function* ({ kind, severity, text, detail, toConsumers, opensIncident, isLogged = true }) {
         if (raised.has(kind)) return false
         raised.add(kind)
         const words = { severity, text, consumersText: toConsumers ?? null, opensIncident: opensIncident ?? severity === "critical" }
@@ -47,7 +49,7 @@ export class Alerts extends Context.Service<
           Effect.catchCause((cause) => Effect.as(Effect.logDebug("An alert could not be written", cause), true))
         )
         if (!isNews) return false
-        yield* severity === "info" ? Effect.logInfo(text) : Effect.logWarning(text)
+        if (isLogged) yield* severity === "info" ? Effect.logInfo(text) : Effect.logWarning(text)
         const raisedAt = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
         yield* Effect.sync(() => tell({ kind, raisedAt, detail, words }))
         return true

@@ -21,10 +21,20 @@ interface Release {
   readonly context: ExportContext
   /** Which release of the run this is: each has files of its own. */
   readonly revision: number
+  /** The runs that a further revision is made of. Default: the run alone. */
+  readonly parts?: ReadonlyArray<string>
 }
 
 /** Writes every export that the job declares. Of a trial nothing; repeated after a kill or an error, what is missing. */
-export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, ledger, folder, context, revision }: Release) {
+export const exportRelease = Effect.fn("Run.export")(function* ({
+  job,
+  plan,
+  ledger,
+  folder,
+  context,
+  revision,
+  parts = [context.run]
+}: Release) {
   const exports = job.options.release?.exports ?? []
   if (exports.length === 0) return
   const facts = yield* readRelease(ledger, plan)
@@ -47,7 +57,7 @@ export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, led
   const exported = yield* Effect.forEach(
     Map.groupBy(files, (file) => file.folder),
     ([to, all]) => {
-      const order: ExportOrder = { run, revision, folder: to, files: distinct(all), notice }
+      const order: ExportOrder = { run, revision, parts, folder: to, files: distinct(all), notice }
       return Effect.mapError(
         writeExport(ledger, folder, plan, order),
         ({ reason, detail }) => new ExportFailed({ run, folder: to, reason, detail })

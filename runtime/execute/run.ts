@@ -18,7 +18,6 @@ import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart, type Tally } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
-import { release } from "../store/release.ts"
 import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
@@ -30,10 +29,10 @@ import { batchNames } from "./batch-names.ts"
 import { crewOf, layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
-import { exportRelease } from "./export-release.ts"
 import { openNotifier } from "./notifier.ts"
 import { openChannels } from "./open-channels.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
+import { evaluateSteps } from "./evaluate.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
 import { openEngines } from "./open-engines.ts"
@@ -42,6 +41,7 @@ import { etaOf, type Progress } from "./progress.ts"
 import { PromptVersions } from "./prompt-version.ts"
 import { buildLinkedManifest } from "./linked-manifest.ts"
 import { Incomplete, WaitsAtGate } from "./run-error.ts"
+import { releaseRun } from "./release-run.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { watchSla } from "./sla.ts"
@@ -106,6 +106,7 @@ export const executeRun = Effect.fn("Run.execute")(
     const environment = { graph, services, engines, ledger, alerts, record, phase, options }
     // The deadline is watched no longer than the work goes on: nothing is late that has ended.
     yield* Effect.scoped(Effect.andThen(watchDeadline(environment), passThrough(environment))).pipe(
+      Effect.tapError((error) => (error instanceof WaitsAtGate ? tellGate(alerts, start.job, error) : Effect.void)),
       Effect.provideService(Ledger, ledger),
       Effect.provideService(Alerts, alerts),
       Effect.onExit((exit) => endSession(options, ledger, phase, exit))
@@ -177,6 +178,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     retries: phase.retries
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
+  const isNew = !isHeld && !takesOnly && record.itemLimit === null && partitions.some(({ isDone }) => !isDone)
+  if (isNew) {
+    yield* evaluateSteps({ run: start.run, job: plan.job, graph, environment: shared, ledger, folder, context: contextOf(options) })
+    // What stopped it stops the run before anything else is asked.
+    if (paid !== null) yield* paid.ended
+  }
   if (isHeld) yield* holdRest(ledger, graph)
   else
     yield* workThrough({
@@ -194,6 +201,14 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   if (paid !== null && !isHeld) yield* paid.ended
   phase.capacity = null
   if (takesOnly) return "cancelled" satisfies RunStatus
+  yield* closeRun(environment, source)
+  return "done" satisfies RunStatus
+})
+
+/** Completeness, aggregates, release: a linked run closes as the next revision of its origin. */
+const closeRun = Effect.fnUntraced(function* (environment: PassEnvironment, source: ItemSource) {
+  const { graph, services, ledger, alerts, record, phase, options } = environment
+  const { job, plan, start, folder } = options
   phase.now = "closing"
   const completeness = yield* ledger.completeness
   if (!completeness.holds) {
@@ -207,12 +222,23 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
       yield* summarise({ run, graph, services, source })
       if (revision === null) return
-      yield* release(ledger, folder, plan, run, revision)
-      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
+      const { dispositions } = completeness
+      const context = { ...contextOf(options), run }
+      yield* releaseRun({ job, plan, ledger, alerts, folder, context, isTrial: record.itemLimit !== null, dispositions, revision })
     })
   )
-  return "done" satisfies RunStatus
 })
+
+/** Whoever typed the command reads it as the outcome. */
+const tellGate = ({ raise }: Alerts["Service"], job: string, { run, gate, kind, message }: WaitsAtGate) =>
+  raise({
+    kind: `gate ${gate}`,
+    severity: "warning",
+    text: message,
+    detail: { gate, kind },
+    toConsumers: `The outputs of job ${job} wait for a person's decision (${kind}, run ${run}).`,
+    isLogged: false
+  })
 
 /** Models that items are asked of unless a partition's override says otherwise. */
 const askedFirst = (graph: Graph): ReadonlyArray<Model> =>

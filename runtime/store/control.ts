@@ -12,6 +12,20 @@ import type { RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
 
 export interface ControlTables extends IncidentTables, OutboxTables {
+  /** What steps reached on their labelled samples, one row an evaluation. */
+  "control.evaluations": {
+    job: string
+    step: string
+    /** Digest of prompt version, models and parameters. */
+    subject: string
+    prompt_version: string
+    model: string
+    labelled: number
+    score: number
+    score_min: number
+    run: string
+    evaluated_at: Date
+  }
   "control.runs": {
     run: string
     job: string
@@ -81,7 +95,10 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table control.decisions (decision bigint not null, decided_at timestamptz not null, decided_by varchar not null, action varchar not null, run varchar not null,
       job varchar not null, item_id varchar not null, cause varchar, linked_run varchar)`,
     `create table control.access_log (entry bigint not null, logged_at timestamptz not null, who varchar not null, action varchar not null, run varchar, items bigint not null,
-      selection varchar not null, reason varchar)`
+      selection varchar not null, reason varchar)`,
+    `create table control.evaluations (job varchar not null, step varchar not null, subject varchar not null, prompt_version varchar not null,
+      model varchar not null, labelled bigint not null, score double not null, score_min double not null, run varchar not null,
+      evaluated_at timestamptz not null)`
   ]
 ]
 

@@ -40,6 +40,8 @@ export interface ExportOrder {
   readonly run: string
   /** From 1: a later release of the same run goes beside the earlier ones. */
   readonly revision: number
+  /** The runs whose released rows make it up: `run` itself, and for a further revision those that were linked to it. */
+  readonly parts: ReadonlyArray<string>
   /** Absolute: the folder that the job names. */
   readonly folder: string
   readonly files: ReadonlyArray<{ readonly step: string; readonly format: ExportFormat }>
@@ -49,14 +51,14 @@ export interface ExportOrder {
 
 /** Where an export stands, and what is in it. */
 export interface Exported {
-  /** Absolute, ending in `run=<run>/revision=<n>`. */
+  /** Absolute, ending in `release=<run>/revision=<n>`. */
   readonly folder: string
   readonly files: ReadonlyArray<ExportedFile>
 }
 
-export const manifestFile = "_manifest.json"
+const manifestFile = "_manifest.json"
 /** Written last: below it everything is whole. */
-export const markerFile = "_SUCCESS"
+const markerFile = "_SUCCESS"
 
 /** Called between the steps of an export: a test dies here. */
 export const ExportPoint = Context.Reference<(point: "written" | "placed" | "described" | "marked", file: string) => Effect.Effect<void>>(
@@ -75,7 +77,8 @@ export const writeExport = Effect.fn("Store.export")(function* (
   order: ExportOrder
 ): Effect.fn.Return<Exported, StoreError> {
   const { run, revision, notice } = order
-  const folder = path.join(order.folder, `run=${run}`, `revision=${revision}`)
+  // Readers that take folders for columns would lay `run=` over the rows' own, which in a further revision may be a linked run's.
+  const folder = path.join(order.folder, `release=${run}`, `revision=${revision}`)
   const manifest = path.join(folder, manifestFile)
   const marker = path.join(folder, markerFile)
   const standing = yield* onDisk(manifest, () => (fs.existsSync(marker) ? decodeManifest(fs.readFileSync(manifest, "utf8")) : null))
@@ -86,7 +89,7 @@ export const writeExport = Effect.fn("Store.export")(function* (
   const files = yield* Effect.forEach(order.files, ({ step, format }) => {
     const table = tables.find((one) => one.step === step)
     if (table === undefined) return Effect.die(new Error(`Step ${step} has a table of outputs`))
-    return writeFile({ ledger, state, run, table }, path.join(folder, `${step}.${format}`), format)
+    return writeFile({ ledger, state, parts: order.parts, table }, path.join(folder, `${step}.${format}`), format)
   })
   const description = `${JSON.stringify({ format: 1, run, revision, ...notice, files }, null, 2)}\n`
   yield* putText(manifest, description, fileMode)
@@ -105,7 +108,7 @@ export const writeExport = Effect.fn("Store.export")(function* (
 interface Exporting {
   readonly ledger: DuckLedger
   readonly state: StateFolder
-  readonly run: string
+  readonly parts: ReadonlyArray<string>
   readonly table: OutputTable
 }
 
@@ -143,12 +146,12 @@ const countRows = async (db: Db, typed: string, outputs: string, step: string) =
   return rows[0] ?? { typed: 0, released: 0 }
 }
 
-/** A run without items has no segment: then the one that every table has, without a row, tells the columns. */
-const segmentsOf = ({ state, run }: Exporting, table: string): string => {
+/** A run without items has no segment: the one that every table has, without a row, tells the columns. */
+const segmentsOf = ({ state, parts }: Exporting, table: string): string => {
   const root = path.join(outputFolder(state), table)
-  const folder = path.join(root, `run=${run}`)
-  const glob = path.join(literalGlob(fs.existsSync(folder) ? folder : path.join(root, "run=schema")), "*.parquet")
-  return `from read_parquet(${quoted(glob)}, union_by_name = true, hive_partitioning = false)`
+  const folders = ["schema", ...parts].map((run) => path.join(root, `run=${run}`)).filter((folder) => fs.existsSync(folder))
+  const globs = folders.map((folder) => quoted(path.join(literalGlob(folder), "*.parquet")))
+  return `from read_parquet([${globs.join(", ")}], union_by_name = true, hive_partitioning = false)`
 }
 
 const copyOptions: Readonly<Record<ExportFormat, string>> = {

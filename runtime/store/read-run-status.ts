@@ -1,12 +1,14 @@
 /** What a run is doing now: from its own file, or from the snapshot beside it while a process holds that file. */
 import { existsSync, readFileSync } from "node:fs"
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { sql } from "kysely"
+import { sql, type Kysely } from "kysely"
 
 import { openDuck, type Duck } from "./duck.ts"
+import { isOverdue } from "./gate-expiry.ts"
 import { readHolder, type Holder } from "./holder.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { readGates } from "./money-ledger.ts"
@@ -114,6 +116,7 @@ const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
 const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
       const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: folder.state }], memoryMb: 100 })
       return yield* duck.use("reading the run's status", async (db) => {
         const { rows: tables } = await sql<{
@@ -143,10 +146,13 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
           deadline: deadlineOf(row),
           trouble: null,
           // Files of older versions have none.
-          gate:
-            has("gates") && row.status !== "done" ? ((await readGates(db)).find(({ decision }) => decision === null)?.gate ?? null) : null,
+          gate: has("gates") && row.status !== "done" ? await openGate(db, now) : null,
           holder: null
         }
       })
     })
   )
+
+/** One that expired waits for nobody: the next session closes the run. */
+const openGate = async (db: Kysely<LedgerTables>, now: number): Promise<string | null> =>
+  (await readGates(db)).find((gate) => gate.decision === null && !isOverdue(gate, now))?.gate ?? null

@@ -25,6 +25,8 @@ export type GateKind = (typeof gateKindNames)[number]
 /** `expired`: nobody decided in time, which counts as rejected. `withdrawn`: what it asked no longer arises, and counts for nothing. */
 export type GateDecision = "approved" | "rejected" | "expired" | "withdrawn"
 
+export type SampleDecision = "accepted" | "rejected"
+
 type Instant = ColumnType<Date, Date, Date>
 
 export interface StateTables {
@@ -157,9 +159,26 @@ export interface StateTables {
     decided_at: Instant | null
     decided_by: string | null
     add_usd: number | null
+    /** Of older versions only: what people write is payload (`payload.gate_notes`). */
     note: string | null
     /** When it counts as rejected if nobody has decided; null in files from before gates expired. */
     expires_at: Instant | null
+  }
+  /** Delivered items that a person sees before the release. */
+  "state.samples": {
+    /** From 1. */
+    position: number
+    seq: number
+    item_id: string
+    drawn_at: Instant
+  }
+  /** What a person said of an item of the sample; the last one counts. */
+  "state.sample_decisions": {
+    seq: number
+    item_id: string
+    decision: SampleDecision
+    decided_at: Instant
+    decided_by: string
   }
   /** What people were told, once a kind: also after a restart it isn't told again. */
   "state.alerts": {
@@ -354,6 +373,9 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `alter table state.gates add column expires_at timestamptz`,
+    `create table state.samples (position integer not null, seq bigint not null, item_id varchar not null, drawn_at timestamptz not null)`,
+    `create table state.sample_decisions (seq bigint not null, item_id varchar not null, decision varchar not null, decided_at timestamptz not null,
+      decided_by varchar not null)`,
     `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
       rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]

@@ -15,6 +15,7 @@ import { benchRateLimit } from "./rate-limit-run.ts"
 import { benchRealtime } from "./realtime-run.ts"
 import { benchResume } from "./resume-run.ts"
 import { benchStartUp } from "./start-up.ts"
+import { benchValidate } from "./validate.ts"
 
 const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "start-up": benchStartUp,
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   batch: (folder) => benchBatch(folder, 200_000),
   "paid-kill": (folder) => benchPaidKill(folder, 20_000),
   "dead-letters": (folder) => benchDeadLetters(folder, 100_000),
+  validate: benchValidate,
   "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
   // For a quick look while working on something.
   small: (folder) => benchLargeRun(folder, 100_000)

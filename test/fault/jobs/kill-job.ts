@@ -148,5 +148,6 @@ export default job("fault", {
   classification: "public",
   consumers: ["nobody"],
   budget: usd(1),
+  passRateMin: 0,
   steps: { items, byKind, triage, checked, mood, both, replies, polite, mix, labels, said, table }
 })
