@@ -170,11 +170,13 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { run, origin } = start
-      const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
+      const turn = origin === undefined ? undefined : yield* takeRevision(ledger, folder, { run, origin })
       yield* summarise({ run, graph, services, source })
-      if (revision === null) return
-      yield* release(ledger, folder, plan, run, revision)
-      yield* exportRelease({ job: options.job, plan, ledger, folder, revision, context: { ...contextOf(options), run } })
+      if (turn === null) return
+      const by = { run, revision: turn?.revision ?? 1 }
+      yield* release(ledger, folder, plan, run, by.revision)
+      const context = { ...contextOf(options), run: origin ?? run }
+      yield* exportRelease({ job: options.job, plan, ledger, folder, by, context, ...(turn === undefined ? {} : { after: turn }) })
     })
   )
   return "done" satisfies RunStatus

@@ -329,8 +329,6 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ],
   [
-    `alter table state.run add column origin varchar`,
-    `alter table state.run add column revision integer`,
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `alter table state.gates add column expires_at timestamptz`,
