@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { ExportContext, Job, Plan } from "../../dsl/index.ts"
 import type { DuckLedger } from "../store/ledger-duckdb.ts"
 import type { Completeness } from "../store/ledger.ts"
+import type { Revision } from "../store/revisions.ts"
 import { drawSample } from "../store/release-sample.ts"
 import { release } from "../store/release.ts"
 import type { StateFolder } from "../store/state-folder.ts"
@@ -22,23 +23,25 @@ export interface ReleaseOptions {
   /** A trial: never released, so nobody is asked. */
   readonly isTrial: boolean
   readonly dispositions: Completeness["dispositions"]
-  /** From 1; a linked run releases the next one of its origin. */
-  readonly revision: number
+  /** The run that releases, and the number of the release: from 1; a linked run releases the next one of its origin. */
+  readonly by: Revision
+  /** What a linked run adds to. */
+  readonly after?: NonNullable<Parameters<typeof exportRelease>[0]["after"]>
 }
 
 /** Releases and exports the outputs where rate and people allow it; fails where a person must be waited for. */
 export const releaseRun = Effect.fn("Run.release")(function* (options: ReleaseOptions) {
-  const { plan, ledger, alerts, folder, context, isTrial, dispositions, revision } = options
+  const { plan, ledger, alerts, folder, by, isTrial, dispositions } = options
   if (isTrial) return
-  const { run } = context
+  const { run } = by
   if (!(yield* passRateAllows({ ledger, alerts, run, plan, dispositions }))) return
   if (!(yield* sampleAllows(options))) return
-  yield* release(ledger, folder, plan, run, revision)
+  yield* release(ledger, folder, plan, run, by.revision)
   yield* exportRelease(options)
 })
 
 /** A high-stakes job's outputs are seen by a person first (GOV-4). Where nothing was delivered there is nothing to see. */
-const sampleAllows = Effect.fnUntraced(function* ({ plan, ledger, context: { run }, dispositions }: ReleaseOptions) {
+const sampleAllows = Effect.fnUntraced(function* ({ plan, ledger, by: { run }, dispositions }: ReleaseOptions) {
   if (plan.release?.sample === undefined) return true
   const sample = yield* drawSample(ledger, plan.release.sample)
   if (sample === 0) return true

@@ -219,12 +219,14 @@ const closeRun = Effect.fnUntraced(function* (environment: PassEnvironment, sour
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { run, origin } = start
-      const revision = origin === undefined ? 1 : yield* takeRevision(ledger, folder, { run, origin })
+      const turn = origin === undefined ? undefined : yield* takeRevision(ledger, folder, { run, origin })
       yield* summarise({ run, graph, services, source })
-      if (revision === null) return
+      if (turn === null) return
+      const by = { run, revision: turn?.revision ?? 1 }
       const { dispositions } = completeness
-      const context = { ...contextOf(options), run }
-      yield* releaseRun({ job, plan, ledger, alerts, folder, context, isTrial: record.itemLimit !== null, dispositions, revision })
+      const context = { ...contextOf(options), run: origin ?? run }
+      const after = turn === undefined ? {} : { after: turn }
+      yield* releaseRun({ job, plan, ledger, alerts, folder, by, context, isTrial: record.itemLimit !== null, dispositions, ...after })
     })
   )
 })

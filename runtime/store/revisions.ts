@@ -19,18 +19,33 @@ interface RevisionTables {
   "revisions.runs": { revision: number; run: string }
 }
 
+/** A release of an origin: which run made it. */
+export interface Revision {
+  readonly run: string
+  readonly revision: number
+}
+
+/** A linked run's turn to close. */
+interface Turn {
+  readonly revision: number
+  /** The origin's own release, and those before this one. */
+  readonly earlier: ReadonlyArray<Revision>
+  /** The names under which the states of the runs before are attached, oldest first. */
+  readonly states: ReadonlyArray<string>
+}
+
 /** Another linked run of the same origin, or somebody who looks at a file, is done by then. */
 const patience = { while: isHeld, schedule: Schedule.spaced("200 millis"), times: 300 }
 
 /**
  * Takes the turn of a linked run to close, until the scope ends: the ledger's answers are those of its origin and of all linked runs that closed before,
- * each item as its newest run has it. Returns the revision that its release makes; null where the origin was never released, as a trial isn't.
+ * each item as its newest run has it. Returns which revision its release makes, after which; null where the origin was never released, as a trial isn't.
  */
 export const takeRevision = Effect.fn("Store.takeRevision")(function* (
   ledger: DuckLedger,
   folder: StateFolder,
   { run, origin }: { readonly run: string; readonly origin: string }
-): Effect.fn.Return<number | null, StoreError, Scope.Scope> {
+): Effect.fn.Return<Turn | null, StoreError, Scope.Scope> {
   const { revisions } = folder.run(origin)
   const duck: Duck<RevisionTables> = yield* Effect.retry(
     openDuck({ attach: [{ name: "revisions", path: revisions }], memoryMb: 50 }),
@@ -38,14 +53,15 @@ export const takeRevision = Effect.fn("Store.takeRevision")(function* (
   )
   yield* duck.run("reading revisions", "create table if not exists revisions.runs (revision integer not null, run varchar not null)")
   const known = yield* duck.use("reading revisions", (db) => db.selectFrom("revisions.runs").selectAll().orderBy("revision").execute())
-  const earlier = known.filter((each) => each.run !== run).map((each) => each.run)
-  yield* attachPast(ledger, folder, [origin, ...earlier])
+  const before = known.filter((each) => each.run !== run)
+  const states = yield* attachPast(ledger, folder, [origin, ...before.map((each) => each.run)])
   if (!(yield* isReleased(ledger))) return null
   const own = known.find((each) => each.run === run)?.revision
-  if (own !== undefined) return own
+  const earlier = [{ run: origin, revision: 1 }, ...before]
+  if (own !== undefined) return { revision: own, earlier: earlier.filter((each) => each.revision < own), states }
   const revision = known.reduce((last, each) => Math.max(last, each.revision), 1) + 1
   yield* duck.use("numbering a revision", (db) => db.insertInto("revisions.runs").values({ revision, run }).execute())
-  return revision
+  return { revision, earlier, states }
 })
 
 /** Of the origin, which is attached first. */
@@ -77,4 +93,5 @@ const attachPast = Effect.fnUntraced(function* (ledger: DuckLedger, folder: Stat
     Effect.sync(() => ledger.joinPast(past)),
     () => Effect.sync(() => ledger.joinPast([]))
   )
+  return past.map(({ state }) => state)
 })

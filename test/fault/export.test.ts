@@ -31,7 +31,7 @@ export default job("exporting", {
 })
 `
 
-it("[VAL-4] [SLA-3] a folder that can't be written fails the run after its work is done; once it can be, a resume exports, and asks nothing again", async () => {
+it("[VAL-4] [SLA-3] a folder that can't be written fails the run after its work is done; once it can be, a resume exports, asks nothing again, and what review accepts is a further revision", async () => {
   const count = 10
   const input = folder.write(
     "items.jsonl",
@@ -49,7 +49,7 @@ it("[VAL-4] [SLA-3] a folder that can't be written fails the run after its work 
   rmSync(blocked)
   const last = await home.start(["resume", run]).ended
   expect(last.code, last.stderr).toBe(3)
-  const place = join(blocked, "2026-03-01", `release=${run}`, "revision=1")
+  const place = join(blocked, "2026-03-01", run, "revision-1")
   expect(lastJson(last)).toMatchObject({
     delivered: 5,
     review: 5,
@@ -58,5 +58,26 @@ it("[VAL-4] [SLA-3] a folder that can't be written fails the run after its work 
   expect(readdirSync(place).toSorted()).toEqual(["_SUCCESS", "_manifest.json", "lengths.csv", "lengths.jsonl"])
   expect(linesOf(join(place, "lengths.jsonl")).map((line) => JSON.parse(line).sure)).toEqual(Array.from({ length: 5 }, () => 0.75))
   expect(JSON.parse(readFileSync(join(place, "_SUCCESS"), "utf8"))).toMatchObject({ partial: true, items: { delivered: 5, review: 5 } })
+  expect(home.noted("call")).toHaveLength(count)
+
+  // What a person accepts is delivered by a linked run: a further revision, of all rows, beside the first.
+  const accepted = await home.start(["review", "accept", run, "--all"]).ended
+  expect(accepted.code, accepted.stderr).toBe(0)
+  const further = join(blocked, "2026-03-01", run, "revision-2")
+  const rows = linesOf(join(further, "lengths.jsonl")).map((line) => JSON.parse(line))
+  expect(rows.map(({ item_key: key }) => key).toSorted()).toEqual(Array.from({ length: count }, (_, n) => `item-${n}`))
+  expect(Map.groupBy(rows, (row) => `${row.run === run} ${row.revision} ${row.by_run === run}`)).toEqual(
+    new Map([
+      ["true 1 true", expect.objectContaining({ length: 5 })],
+      ["true 2 false", expect.objectContaining({ length: 5 })]
+    ])
+  )
+  expect(JSON.parse(readFileSync(join(further, "_SUCCESS"), "utf8"))).toMatchObject({
+    run,
+    revision: 2,
+    partial: false,
+    items: { manifest: count, delivered: count, review: 0 }
+  })
+  expect(linesOf(join(place, "lengths.jsonl"))).toHaveLength(5)
   expect(home.noted("call")).toHaveLength(count)
 })

@@ -14,6 +14,7 @@ import { ExportPoint } from "../../../runtime/store/export.ts"
 import { publish } from "../../../runtime/store/publish.ts"
 import { queryAnalytics } from "../../../runtime/store/open-analytics.ts"
 import { release } from "../../../runtime/store/release.ts"
+import type { Revision } from "../../../runtime/store/revisions.ts"
 import type { StateFolder } from "../../../runtime/store/state-folder.ts"
 import { openSampleRun, sampleJob, sampleSettlement, secret, settleItems, tempState } from "../../support/store-run.ts"
 
@@ -28,7 +29,7 @@ interface Exporting {
   readonly isReleased?: boolean
   /** The run's own, where it is linked to another. */
   readonly name?: string
-  readonly parts?: ReadonlyArray<string>
+  readonly earlier?: ReadonlyArray<Revision>
   readonly isPublished?: boolean
 }
 
@@ -44,7 +45,7 @@ const exportRun = (folder: StateFolder, job: Job, options: Exporting = {}) =>
         isReleased = true,
         isPublished = false,
         name = run,
-        parts = [run]
+        earlier = []
       } = options
       const plan = compile(job)
       const ledger = yield* openSampleRun(folder, { run: name, items, plan, ...(itemLimit === undefined ? {} : { itemLimit }) })
@@ -52,12 +53,20 @@ const exportRun = (folder: StateFolder, job: Job, options: Exporting = {}) =>
       if (isReleased) yield* release(ledger, folder, plan, name)
       const interval = { start: new Date("2026-11-02T00:00:00Z"), end: new Date("2026-11-03T00:00:00Z") }
       const context = { run, date: "2026-11-02", interval, params: { region: "eu", person: secret } }
-      yield* exportRelease({ job, plan, ledger, folder, revision, context, parts })
+      yield* exportRelease({
+        job,
+        plan,
+        ledger,
+        folder,
+        by: { run: name, revision },
+        context,
+        ...(earlier.length === 0 ? {} : { after: { earlier, states: [] } })
+      })
       if (isPublished) yield* publish(ledger, folder, name)
     })
   )
 
-const placeOf = (out: string, revision = 1) => join(out, `release=${run}`, `revision=${revision}`)
+const placeOf = (out: string, revision = 1) => join(out, run, `revision-${revision}`)
 const names = ["_SUCCESS", "_manifest.json", "trusted.csv", "trusted.jsonl", "trusted.parquet"]
 const jsonAt = (...parts: ReadonlyArray<string>) => JSON.parse(readFileSync(join(...parts), "utf8"))
 const query = (text: string) =>
@@ -195,11 +204,14 @@ describe("an export", () => {
       const out = join(folder.root, "out")
       const job = sampleJob({ release: { exports: [toCsv(out)] } })
       yield* exportRun(folder, job)
-      yield* exportRun(folder, job, { name: "linked", items: 10, revision: 2, parts: [run, "linked"] })
-      const [counted] = yield* query(
-        `select count(*) as rows, count(distinct (run, item_id)) as items from read_csv('${placeOf(out, 2)}/trusted.csv')`
+      yield* exportRun(folder, job, { name: "linked", items: 10, revision: 2, earlier: [{ run, revision: 1 }] })
+      const counted = yield* query(
+        `select run, revision, by_run, count(*) as rows, count(distinct item_id) as items from read_csv('${placeOf(out, 2)}/trusted.csv') group by all order by all`
       )
-      expect(counted).toEqual({ rows: "88", items: "88" })
+      expect(counted).toEqual([
+        { run, revision: "1", by_run: run, rows: "80", items: "80" },
+        { run, revision: "2", by_run: "linked", rows: "8", items: "8" }
+      ])
     })
   )
 
