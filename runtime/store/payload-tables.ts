@@ -97,6 +97,7 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table payload.replies (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null, body varchar not null)`
   ],
   [
+    `create table payload.exports (export_no integer not null, revision integer not null, path varchar not null)`,
     `create table payload.given (item_key varchar not null, step varchar not null, output varchar not null, model varchar not null, model_version varchar not null,
       prompt_version varchar not null, code_version varchar not null, attempt integer not null)`,
     `create table payload.waived (item_key varchar not null, step varchar not null)`,
