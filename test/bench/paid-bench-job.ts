@@ -60,5 +60,6 @@ export default job("paid-bench", {
   classification: "internal",
   budget: usd(1_000),
   passRateMin: 0,
+  failureRateMax: 1,
   steps: { mails, parts, topics, checked, mix, said }
 })

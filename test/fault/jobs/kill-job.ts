@@ -149,5 +149,6 @@ export default job("fault", {
   consumers: ["nobody"],
   budget: usd(1),
   passRateMin: 0,
+  failureRateMax: 1,
   steps: { items, byKind, triage, checked, mood, both, replies, polite, mix, labels, said, table }
 })

@@ -68,5 +68,6 @@ export default job("paid", {
   classification: "internal",
   budget: usd(Number(env("PAID_BUDGET", "5"))),
   passRateMin: 0,
+  failureRateMax: 1,
   steps: { mails, parts, topics, checked, mix, said }
 })
