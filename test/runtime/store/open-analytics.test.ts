@@ -119,6 +119,12 @@ print(json.dumps(counts))`
         quality: 2,
         costs: 4,
         slo: 5,
+        access_log: 0,
+        completeness: 0,
+        decisions: 0,
+        dlq: 1,
+        releases: 1,
+        review_queue: 1,
         outputs: 8,
         outputs_mail_triage_trusted: 8,
         tags: "a"
