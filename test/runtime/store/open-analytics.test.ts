@@ -125,6 +125,9 @@ print(json.dumps(counts))`
         dlq: 1,
         releases: 1,
         review_queue: 1,
+        confidence: 2,
+        incidents: 0,
+        timeline: 3,
         outputs: 8,
         outputs_mail_triage_trusted: 8,
         tags: "a"
