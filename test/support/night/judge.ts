@@ -12,8 +12,8 @@ export interface Night {
   readonly disk: MemoryDisk
   readonly alerts: Array<string>
   sessions: number
-  /** Sessions that were killed. */
-  readonly kills: Array<number>
+  /** What sessions ended by, before their time. */
+  readonly accidents: Array<string>
   /** The most by which the bills ever passed the envelope of that moment. */
   overspentUnits: number
   /** Calls made while a gate waited. */

@@ -39,8 +39,9 @@ export interface Verdict {
   readonly violations: ReadonlyArray<string>
   /** Equal for equal nights. */
   readonly digest: string
-  readonly calls: number
   readonly sessions: number
+  /** What happened: accidents, gates, dispositions. */
+  readonly traits: ReadonlySet<string>
 }
 
 export const playNight = ({ seed, itemsMax = 1_000, planted = {} }: NightOptions): Verdict => {
@@ -57,7 +58,7 @@ export const playNight = ({ seed, itemsMax = 1_000, planted = {} }: NightOptions
     disk: new MemoryDisk(),
     alerts: [],
     sessions: 0,
-    kills: [],
+    accidents: [],
     overspentUnits: 0,
     gateCalls: 0,
     end: "none",
@@ -81,7 +82,18 @@ export const playNight = ({ seed, itemsMax = 1_000, planted = {} }: NightOptions
   }
   violations.push(...judgeNight(night))
   const digest = createHash("sha256").update(JSON.stringify([provider.calls, night.disk.commits.length, night.end, night.alerts]))
-  return { script, violations, digest: digest.digest("hex"), calls: provider.calls.length, sessions: night.sessions }
+  return { script, violations, digest: digest.digest("hex"), sessions: night.sessions, traits: traitsOf(night) }
+}
+
+const traitsOf = ({ disk, accidents, end }: Night): ReadonlySet<string> => {
+  const settled = disk.commits.flat()
+  return new Set([
+    end,
+    ...accidents,
+    ...disk.money.gates.map(({ kind }) => kind),
+    ...settled.flatMap(({ checkpoints }) => checkpoints.flatMap(({ disposition }) => disposition ?? [])),
+    ...(settled.some(({ retries }) => retries.length > 0) ? ["retries"] : [])
+  ])
 }
 
 /** Session after session, as an operator or a supervisor would start them. */
@@ -124,10 +136,8 @@ const sessions = Effect.fnUntraced(function* (
     if (accident !== undefined) {
       yield* Effect.raceFirst(Effect.asVoid(Fiber.await(fiber)), Effect.sleep(accident.afterMs))
       if (fiber.pollUnsafe() === undefined) {
-        if (accident.kind === "kill") {
-          night.kills.push(night.sessions)
-          process.open?.crash()
-        }
+        night.accidents.push(accident.kind)
+        if (accident.kind === "kill") process.open?.crash()
         yield* Fiber.interrupt(fiber)
       }
     }
@@ -155,13 +165,13 @@ const decide = ({ disk, script }: Night, decision: "approved" | "rejected"): voi
   )
 }
 
-/** Loses each hundredth settlement: planted. */
+/** Loses each twentieth settlement: planted. */
 const forgetful = (ledger: MemoryLedger) => {
   let count = 0
   return new Proxy(ledger, {
     get: (target, name) => {
       if (name === "settle")
-        return (settlement: Parameters<MemoryLedger["settle"]>[0]) => (++count % 100 === 0 ? Effect.void : target.settle(settlement))
+        return (settlement: Parameters<MemoryLedger["settle"]>[0]) => (++count % 20 === 0 ? Effect.void : target.settle(settlement))
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === "function" ? value.bind(target) : value
     }
