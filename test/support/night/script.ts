@@ -1,7 +1,7 @@
 /** What will happen in a night, drawn from its seed: items, weather, people, accidents. */
 
 /** Numbers from a seed: the same ones each time. */
-export class Luck {
+class Luck {
   #state: number
   constructor(seed: number) {
     this.#state = (seed * 2_654_435_761) >>> 0
