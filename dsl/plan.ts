@@ -101,6 +101,8 @@ export interface Plan {
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
+  /** Only where the author set it. */
+  readonly callbackTimeoutMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
@@ -112,7 +114,7 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, params } = job.options
+  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, callbackTimeout, params } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -132,6 +134,7 @@ export const compile = (job: Job): Plan => {
           },
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
+    ...(callbackTimeout === undefined ? {} : { callbackTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(callbackTimeout)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }

@@ -9,7 +9,8 @@ import type { ValidateNode } from "./graph.ts"
 /** What the rules say together; `flags` are advisory rules that the answer broke before it passed or was stopped. */
 export type Judgement = { readonly flags: ReadonlyArray<string> } & (
   | { readonly kind: "passed" }
-  | { readonly kind: "deadLetter" | "review" | "failed"; readonly rule: string; readonly message: string }
+  | { readonly kind: "deadLetter" | "review"; readonly rule: string; readonly message: string }
+  | { readonly kind: "failed"; readonly rule: string; readonly message: string; readonly code: string }
   | {
       readonly kind: "retry"
       readonly rule: string
@@ -20,12 +21,20 @@ export type Judgement = { readonly flags: ReadonlyArray<string> } & (
 )
 
 /** Rules in the order written; the first that stops the item decides. */
-export const judge = Effect.fnUntraced(function* (node: ValidateNode, answer: Answer<unknown, unknown>, services: Context.Context<never>) {
+export const judge = Effect.fnUntraced(function* (
+  node: ValidateNode,
+  seq: number,
+  answer: Answer<unknown, unknown>,
+  services: Context.Context<never>
+) {
   const flags: Array<string> = []
   for (const { name: rule, pass, orElse } of node.definition.rules) {
-    const passed = yield* Effect.result(callEventually(`rule "${rule}"`, services, () => pass(answer)))
+    const passed = yield* Effect.result(callEventually({ seq, step: node.name, callback: `rule "${rule}"` }, services, () => pass(answer)))
     // A rule that throws has not said yes: the item must not go downstream as if it had.
-    if (passed._tag === "Failure") return { kind: "failed", flags, rule, message: passed.failure.message } satisfies Judgement
+    if (passed._tag === "Failure") {
+      const { message } = passed.failure
+      return { kind: "failed", flags, rule, message, code: passed.failure.codeOr("rule-failed") } satisfies Judgement
+    }
     if (passed.success) continue
     const message = `Rule "${rule}" of ${node.name} refused the answer.`
     if (orElse.verdict === "flag") flags.push(rule)

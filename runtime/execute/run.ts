@@ -9,15 +9,18 @@ import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Plan, type RunContext } from "../../dsl/index.ts"
 import { watchPace } from "../guard/progress.ts"
+import { CallbackTimeout, callbackTimeoutDefaultMs } from "../provider/callback-timeout.ts"
 import { makeItemReader } from "../source/item-reader.ts"
 import { noteAccountPlace, type AccountPlace } from "../store/account-place.ts"
+import { readSuspicions } from "../store/crash-log.ts"
+import { openFlightJournal } from "../store/flight-journal.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart } from "../store/ledger.ts"
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
-import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
+import { refreshFile, removeFiles, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
@@ -35,6 +38,8 @@ import { Incomplete, WaitsAtGate } from "./run-error.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import { buildServices } from "./services.ts"
 import { summarise } from "./summarise.ts"
+import { noteAt, threadNote } from "./thread-note.ts"
+import { openWatchdog } from "./watchdog.ts"
 import { workThrough, type ItemSource } from "./work.ts"
 
 export interface RunOptions {
@@ -55,6 +60,8 @@ export interface RunOptions {
   readonly accounts: AccountPlace
   /** `cancel`: provider batches are cancelled, what they answered by then is taken and judged, and nothing further is asked. */
   readonly purpose: "work" | "cancel"
+  /** Whether a program reads stdout, and is to be told there too when job code ends the process. Default: no. */
+  readonly asJson?: boolean
 }
 
 /**
@@ -76,9 +83,11 @@ export const executeRun = Effect.fn("Run.execute")(
     const phase = { now: record.sealed ? ("work" as const) : ("manifest" as const), rows: 0, sweep: null, paid: null } as Phase
     yield* Effect.forkScoped(publishLoop(ledger, folder, start.run))
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
-    const environment = { graph, services, engines, ledger, record, phase, options }
+    const watch = yield* watchJobCode(options, record.session)
+    const environment = { graph, services, engines, ledger, record, phase, options, watch }
     yield* passThrough(environment).pipe(
       Effect.provideService(Ledger, ledger),
+      Effect.provideService(CallbackTimeout, plan.callbackTimeoutMs ?? null),
       Effect.onExit((exit) => endSession(options, ledger, phase, exit))
     )
   },
@@ -103,11 +112,22 @@ interface PassEnvironment {
   readonly record: Pick<RunRecord, "sealed" | "itemLimit" | "createdAt">
   readonly phase: Phase
   readonly options: RunOptions
+  readonly watch: Effect.Success<ReturnType<typeof watchJobCode>>
 }
+
+/** What earlier sessions say of items that end processes, and what tells the next one of this session's. */
+const watchJobCode = Effect.fnUntraced(function* ({ plan, folder, start, codeVersion, asJson = false }: RunOptions, session: number) {
+  const runFolder = folder.run(start.run)
+  const { condemned, suspects } = yield* readSuspicions(runFolder, codeVersion)
+  const flights = yield* openFlightJournal(runFolder, { session, codeVersion }, (items) => void (threadNote[noteAt.flights] = items))
+  const boundMs = plan.callbackTimeoutMs ?? callbackTimeoutDefaultMs
+  yield* openWatchdog({ run: start.run, runFolder, session, codeVersion, boundMs, asJson })
+  return { condemned, suspects, flights }
+})
 
 /** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. Returns what the run is now. */
 const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
-  const { graph, services, engines, ledger, record, phase, options } = environment
+  const { graph, services, engines, ledger, record, phase, options, watch } = environment
   const { plan, start, folder } = options
   const takesOnly = options.purpose === "cancel"
   const throughput = throughputOf(
@@ -135,7 +155,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
     variants: new VariantCache(),
-    retries: new RetryQueue()
+    retries: new RetryQueue(),
+    flights: watch.flights,
+    condemned: watch.condemned
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   if (isHeld) yield* holdRest(ledger, graph)
@@ -148,6 +170,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       source,
       rounds: paid?.rounds ?? null,
       takesOnly,
+      suspects: watch.suspects,
       beforeSweeps: () => Effect.void,
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
@@ -161,6 +184,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   yield* summarise({ run: start.run, graph, services, source })
   yield* release(ledger, folder, plan, start.run)
+  yield* removeFiles(folder.run(start.run).crashes)
   return "done" satisfies RunStatus
 })
 
