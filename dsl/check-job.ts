@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
 import { checkApproval } from "./check-approval.ts"
+import { checkRelease } from "./check-release.ts"
 import { checkSchema } from "./check-schema.ts"
 import { checkStep } from "./check-step.ts"
 import type { Job } from "./job.ts"
@@ -17,11 +18,12 @@ export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
   ...checkNames(job),
   ...checkShape(job),
   ...[...job.names].flatMap(([step, name]) => checkStep(step, name)),
-  ...checkApproval(job)
+  ...checkApproval(job),
+  ...checkRelease(job)
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
-  const { owner, purpose, budget, retention, schedule, params, callbackTimeout, consumers = [] } = options
+  const { owner, purpose, budget, retention, failureRateMax, gateExpiry, callbackTimeout, schedule, params, consumers = [] } = options
   return [
     ...faultUnless(/^[a-z][a-z0-9-]{0,62}$/.test(name), {
       step: "job",
@@ -40,6 +42,12 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
       remedy: "give a finite amount of at least 0: usd(40)"
     }),
     ...(retention === undefined ? [] : checkDuration("retention", retention)),
+    ...faultUnless(failureRateMax === undefined || (failureRateMax >= 0 && failureRateMax <= 1), {
+      step: "job",
+      problem: `failureRateMax is ${failureRateMax}`,
+      remedy: "give a share from 0 to 1: 0.05 is 5 %"
+    }),
+    ...(gateExpiry === undefined ? [] : checkDuration("gateExpiry", gateExpiry)),
     ...(schedule === undefined ? [] : checkDuration("the schedule's within", schedule.within)),
     ...(callbackTimeout === undefined ? [] : checkCallbackTimeout(callbackTimeout)),
     ...(params === undefined ? [] : checkSchema("job", "params", params)),

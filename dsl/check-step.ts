@@ -129,6 +129,7 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
       problem: `retrySpacing is ${String(retrySpacing)}`,
       remedy: 'give a time from 1 ms to 15 minutes, such as "30 seconds"'
     }),
+    ...checkConfidence(step, infer),
     ...faultUnless(models.length > 0, { step, problem: "has no model", remedy: "name one: local(…), openai(…), anthropic(…)" }),
     ...faultUnless(new Set(names).size === names.length, {
       step,
@@ -143,6 +144,22 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
     ...all.flatMap((model) => checkModel(step, model))
   ]
 }
+
+const checkConfidence = (step: string, { confidence, confidenceMin }: InferDefinition): ReadonlyArray<PlanFault> =>
+  confidenceMin === undefined
+    ? []
+    : [
+        ...faultUnless(confidenceMin >= 0 && confidenceMin <= 1, {
+          step,
+          problem: `confidenceMin is ${confidenceMin}`,
+          remedy: "give 0 to 1: 0.7 sends what is less sure to review"
+        }),
+        ...faultUnless(confidence !== undefined, {
+          step,
+          problem: "confidenceMin is set, and nothing says how sure an answer is",
+          remedy: "add confidence: (output) => …, a number from 0 to 1"
+        })
+      ]
 
 /** Every model that an infer may ask: its own, and those of its overrides. */
 export const modelsOf = ({ models, overrides }: InferDefinition): ReadonlyArray<Model> => [

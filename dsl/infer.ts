@@ -67,6 +67,11 @@ interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettin
   readonly output: StructSchema<S, "The output is a Schema.Struct: its fields become the columns that analysts query">
   /** How sure the model is, 0 to 1, read from its output. Kept with every answer; review and drift rest on it. */
   readonly confidence?: (output: NoInfer<S["Type"]>) => number
+  /**
+   * The least confidence that goes on downstream, 0 to 1: an answer below it waits for a person's review instead (code `low-confidence`).
+   * Of a cascade the answer that was accepted counts. Needs `confidence`. Default: every answer goes on.
+   */
+  readonly confidenceMin?: number
   /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */
   readonly overrides?: O & Overrides<From>
 }

@@ -3,16 +3,25 @@ import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 
 import type { Classification } from "./classification.ts"
+import type { Export, ExportNeeds } from "./release.ts"
 import type { Cron, Usd } from "./schedule.ts"
 import type { NeedsParams } from "./source.ts"
-import { definitionOf, type PlainSchema, type ServicesOf, type Step } from "./step.ts"
+import { definitionOf, type Definition, type PlainSchema, type ServicesOf, type Step } from "./step.ts"
 
 type Steps = Readonly<Record<string, Step>>
 
 /** Every service and parameter that the listed steps, and whatever they read, need. */
 export type Needs<S extends Steps> = ServicesOf<S[keyof S]>
 
-interface JobOptions<S extends Steps> {
+type Exports = ReadonlyArray<Export<any>>
+
+/** What is done with a run's delivered rows once it is complete. */
+interface ReleaseOptions<E extends Exports> {
+  /** Files for downstream: `toParquet(…)`, `toJsonl(…)`, `toCsv(…)`. Default none: the analysts' `outputs` views alone. */
+  readonly exports?: E
+}
+
+interface JobOptions<S extends Steps, E extends Exports = Exports> {
   /** The team that answers for the job. */
   readonly owner: string
   /** Why the job may use its data: what a regulator asks first. */
@@ -22,6 +31,7 @@ interface JobOptions<S extends Steps> {
   readonly regions?: ReadonlyArray<string>
   /** The systems that read the outputs, told of a late or partial run. Default none. */
   readonly consumers?: ReadonlyArray<string>
+  readonly release?: ReleaseOptions<E>
   readonly schedule?: Cron
   /** What one run may spend at most. */
   readonly budget: Usd
@@ -33,6 +43,13 @@ interface JobOptions<S extends Steps> {
    * second to 1 hour; default 30 seconds, and for an embedded model that answers later (a Promise, an Effect) 10 minutes.
    */
   readonly callbackTimeout?: Duration.Input
+  /**
+   * The share of items that may fail in the primary pass (0 to 1): above it, a person must agree before they are asked again. Default 0.05, judged in
+   * runs of 100 items and more; what is declared is judged in any.
+   */
+  readonly failureRateMax?: number
+  /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
+  readonly gateExpiry?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */
   readonly steps: S
 }
@@ -48,7 +65,7 @@ interface NoServicesNeeded {
 /** Only `S` is inferred, never the layer: a type parameter for it breaks on an inline `Layer.merge(a, b)`. */
 type ServicesOption<R> = [Exclude<R, NeedsParams<any>>] extends [never] ? NoServicesNeeded : ServicesFor<Exclude<R, NeedsParams<any>>>
 
-/** A schema whose type is what the sources' locations read. */
+/** A schema whose type is what the locations of sources and exports read. */
 interface ParamsFor<Params> {
   readonly params: PlainSchema & { readonly Type: Params }
 }
@@ -60,7 +77,7 @@ type ParamsOption<R> = [Extract<R, NeedsParams<any>>] extends [never]
   ? ParamsOptional
   : [Extract<R, NeedsParams<any>>] extends [NeedsParams<infer Params>]
     ? ParamsFor<Params>
-    : { readonly params: "The sources read parameters of different types: give them one type" }
+    : { readonly params: "Sources and exports read parameters of different types: give them one type" }
 
 /** A declared job: a value that a module exports. `compile` makes a plan of it. */
 export interface Job<out S extends Steps = Steps> {
@@ -76,13 +93,20 @@ export interface Job<out S extends Steps = Steps> {
 }
 
 /** Declares a job. Nothing runs, and nothing is checked beyond the types until it is compiled. */
-export const job = <const S extends Steps>(
+export const job = <const S extends Steps, const E extends Exports = readonly []>(
   name: string,
-  options: JobOptions<S> & ServicesOption<Needs<S>> & ParamsOption<Needs<S>>
+  options: JobOptions<S, E> & ServicesOption<Needs<S>> & ParamsOption<Needs<S> | ExportNeeds<E>>
 ): Job<S> => {
   const { steps, ...rest } = options
   return { kind: "job", name, options: rest as unknown as Job<S>["options"], steps, names: nameSteps(steps) }
 }
+
+/** Whether a step hands rows to nobody: aggregates and reports don't take rows away. */
+export const isTerminal = (job: Job, step: Step): boolean =>
+  rowKinds.has(step.kind) &&
+  ![...job.names.keys()].some((reader) => rowKinds.has(reader.kind) && definitionOf(reader).reads.includes(step as never))
+
+const rowKinds = new Set<Definition["kind"]>(["when", "infer", "validate", "join"])
 
 /** A cycle can't be written: a step exists only after the steps it reads, and nothing changes it afterwards. */
 const nameSteps = (steps: Steps): ReadonlyMap<Step, string> => {

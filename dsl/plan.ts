@@ -5,10 +5,11 @@ import { checkJob } from "./check-job.ts"
 import type { Classification } from "./classification.ts"
 import { jsonSchemaOf, storedColumns, type FlatColumn, type JsonSchema } from "./columns.ts"
 import { digest } from "./digest.ts"
-import type { Job } from "./job.ts"
+import { isTerminal, type Job } from "./job.ts"
 import { modelSteps, type Model, type OpenAiApi, type Price } from "./model.ts"
 import { PlanError } from "./plan-error.ts"
-import { definitionOf, type AggregateDefinition, type Definition, type InferDefinition, type Step } from "./step.ts"
+import type { Export, ExportFormat } from "./release.ts"
+import { definitionOf, type AggregateDefinition, type InferDefinition, type Step } from "./step.ts"
 import type { Verdict } from "./validate.ts"
 
 /** A model as the plan knows it. */
@@ -28,6 +29,14 @@ export interface PlannedModel {
   readonly approvedFor?: Classification
   readonly price?: Price
   readonly parameters?: Readonly<Record<string, unknown>>
+}
+
+/** An export as the plan knows it: `step` is null for every terminal one. */
+export interface PlannedExport {
+  readonly format: ExportFormat
+  readonly folder: string
+  readonly step: string | null
+  readonly codeDigest: string
 }
 
 interface PlannedBase {
@@ -63,10 +72,11 @@ export type PlannedStep = PlannedBase &
         readonly columns: ReadonlyArray<FlatColumn>
         readonly maxTokens: number | null
         readonly temperature: number | null
-        /** Only where the author set it. */
+        /** Each of these only where the author set it. */
         readonly retriesMax?: number
         readonly retrySpacingMs?: number
         readonly retryWithError?: boolean
+        readonly confidenceMin?: number
         readonly reuse: boolean
         readonly codeDigest: string
       }
@@ -98,11 +108,17 @@ export interface Plan {
   /** Only where the author set it. */
   readonly regions?: ReadonlyArray<string>
   readonly consumers: ReadonlyArray<string>
+  /** Only where the author set it. */
+  readonly release?: { readonly exports?: ReadonlyArray<PlannedExport> }
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
   /** Only where the author set it. */
   readonly callbackTimeoutMs?: number
+  /** Only where the author set it. */
+  readonly failureRateMax?: number
+  /** Only where the author set it. */
+  readonly gateExpiryMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
@@ -114,7 +130,21 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const { owner, purpose, classification, regions, consumers, schedule, budget, retention, callbackTimeout, params } = job.options
+  const {
+    owner,
+    purpose,
+    classification,
+    regions,
+    consumers,
+    release,
+    schedule,
+    budget,
+    retention,
+    failureRateMax,
+    gateExpiry,
+    callbackTimeout,
+    params
+  } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -123,6 +153,7 @@ export const compile = (job: Job): Plan => {
     classification,
     ...(regions === undefined ? {} : { regions: regions.toSorted() }),
     consumers: (consumers ?? []).toSorted(),
+    ...(release?.exports === undefined ? {} : { release: { exports: release.exports.map((one) => planExport(job, one)) } }),
     schedule:
       schedule === undefined
         ? null
@@ -135,11 +166,23 @@ export const compile = (job: Job): Plan => {
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
     ...(callbackTimeout === undefined ? {} : { callbackTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(callbackTimeout)) }),
+    ...(failureRateMax === undefined ? {} : { failureRateMax }),
+    ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }
   return { ...plan, digest: digest({ ...plan, steps: plan.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) }) }
 }
+
+const planExport = (job: Job, { format, folder, step }: Export<any>): PlannedExport => ({
+  format,
+  folder: placeText(folder),
+  step: step === null ? null : (job.names.get(step) ?? null),
+  codeDigest: codeDigest(typeof folder === "function" ? folder : undefined)
+})
+
+/** For people: types stripped from a function leave gaps. */
+const placeText = (place: unknown): string => (typeof place === "function" ? String(place).replaceAll(/\s+/g, " ") : JSON.stringify(place))
 
 /** Every reached step after the steps it reads; ties in the author's order. */
 export const stepsInOrder = (job: Job): ReadonlyArray<Step> => {
@@ -152,13 +195,6 @@ export const stepsInOrder = (job: Job): ReadonlyArray<Step> => {
   Object.values(job.steps).forEach(visit)
   return [...ordered]
 }
-
-/** Whether a step hands rows to nobody: aggregates and reports don't take rows away. */
-export const isTerminal = (job: Job, step: Step): boolean =>
-  rowKinds.has(step.kind) &&
-  ![...job.names.keys()].some((reader) => rowKinds.has(reader.kind) && definitionOf(reader).reads.includes(step as never))
-
-const rowKinds = new Set<Definition["kind"]>(["when", "infer", "validate", "join"])
 
 /** What a model's rows say as its version: an embedded model changes when its source text does. */
 export const modelVersion = (model: Model): string | null =>
@@ -205,6 +241,7 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
       ? {}
       : { retrySpacingMs: Duration.toMillis(Duration.fromInputUnsafe(definition.retrySpacing)) }),
     ...(definition.retryWithError === undefined ? {} : { retryWithError: definition.retryWithError }),
+    ...(definition.confidenceMin === undefined ? {} : { confidenceMin: definition.confidenceMin }),
     reuse: definition.reuse,
     codeDigest: codeDigest(definition.accept, definition.confidence)
   }
@@ -242,8 +279,7 @@ const planStep = (job: Job, step: Step): PlannedStep => {
         ...base,
         kind: "source",
         format,
-        // For people: types stripped from a function leave gaps.
-        location: typeof location === "function" ? String(location).replaceAll(/\s+/g, " ") : JSON.stringify(location),
+        location: placeText(location),
         schemaDigest: digest(jsonSchemaOf(schema)),
         columns: storedColumns(schema),
         codeDigest: codeDigest(typeof location === "function" ? location : undefined, keyOf, parse)

@@ -151,6 +151,7 @@ export interface InferDefinition {
   readonly output: PlainSchema
   readonly accept?: (answer: unknown) => boolean
   readonly confidence?: (output: unknown) => number
+  readonly confidenceMin?: number
   readonly overrides: Readonly<Record<string, Override>>
   readonly maxTokens?: number
   readonly temperature?: number

@@ -1,6 +1,7 @@
 /** What a run that is done teaches the next plan: its pace, and what its models' answers were like. */
 import * as Effect from "effect/Effect"
 
+import { isRejected } from "../execute/hold-rest.ts"
 import type { RunReport } from "../report/run-report.ts"
 import { readMeasuredUsage, writeMeasuredUsage, type MeasuredUsage } from "../store/measured-usage.ts"
 import type { StateFolder } from "../store/state-folder.ts"
@@ -8,7 +9,7 @@ import { writeThroughput } from "../store/throughput.ts"
 
 /** A trial is too short to tell the pace. A run that a person closed early tells nothing: its open items were never asked about. */
 export const noteMeasured = Effect.fn("Cli.noteMeasured")(function* (folder: StateFolder, report: RunReport) {
-  if (report.gates.some(({ decision }) => decision === "rejected")) return
+  if (isRejected(report.gates)) return
   const perMinute = perWorkerMinute(report.partitions)
   // Answers found in an earlier run come at a pace that no model keeps.
   const { calls, reused } = report.usage

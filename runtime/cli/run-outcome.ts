@@ -88,6 +88,9 @@ const jsonOf = (report: RunReport, gate: string | null, reportPath: string | nul
   spentUsd: report.money.spentUsd,
   estimateUsd: report.money.estimateUsd,
   ...report.usage,
+  retried: report.retries.retried,
+  sweeps: report.retries.sweeps,
+  alerts: report.alerts.length,
   gate,
   reportPath
 })

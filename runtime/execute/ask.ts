@@ -7,7 +7,7 @@ import * as Random from "effect/Random"
 
 import { dataOf, render, user, type Message, type Model, type ModelMessage } from "../../dsl/index.ts"
 import type { Reply } from "../provider/provider.ts"
-import type { ProviderError, ProviderReason } from "../provider/provider-error.ts"
+import type { ProviderError } from "../provider/provider-error.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
 import { cutOffOutcomes, type Variant } from "../store/ledger.ts"
 import type { FlightJournal } from "../store/flight-journal.ts"
@@ -60,8 +60,6 @@ export interface Question {
   readonly batched: PriorBatch | undefined
   /** Told to the model after its last answer was refused. */
   readonly feedback: Feedback | null
-  /** The try before this one ended without an answer to judge: an equal request's answer will do. */
-  readonly isRepeat: boolean
 }
 
 /** What was wrong with an answer, for the model that gave it. */
@@ -78,7 +76,7 @@ export interface Asked {
   readonly attempt: number
   readonly variant: Variant
   readonly confidence: number | null
-  /** Of the request whose equals may share the answer; null after a try with feedback, or after a bad answer. */
+  /** Of the request whose equals may share the answer; null after a try with feedback. */
   readonly digest: string | null
 }
 
@@ -125,7 +123,8 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
   const room = Math.min(2 ** question.cutOff, roomMax)
   const maxTokens = node.definition.maxTokens === undefined ? null : node.definition.maxTokens * room
   const digest = requestDigest(prepared.messages, `${environment.versions.ofModel(model)} ${node.parameters} ${maxTokens}`)
-  const shared = feedback === null && (attempt === 1 || question.isRepeat) ? digest : null
+  // Only a good answer is shared, so one that another item got meanwhile will do for a retry too.
+  const shared = feedback === null ? digest : null
   const tried = Effect.flatMapEager(
     askOnce(environment, question, { ...prepared, model, attempt, maxTokens, digest, shared }, trace),
     (answered): Effect.Effect<Asked | Unanswered | Parked> => {
@@ -143,19 +142,6 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
   // An equal request that waits for this one's answer learns that there is none, whatever ended it.
   return yield* shared === null ? tried : Effect.onExit(tried, (exit) => Effect.sync(() => tellUnanswered(environment, shared, exit)))
 })
-
-/** Whether a try of this outcome said nothing of the request: the same one may be answered another time, or have been for an equal item. */
-export const isAnswerless = (code: string): boolean => answerless.has(code)
-const answerless: ReadonlySet<string> = new Set<ProviderReason>([
-  "server-error",
-  "timeout",
-  "connection",
-  "unreachable",
-  "missing",
-  "unprocessed",
-  "overloaded",
-  "rate-limited"
-])
 
 const tellUnanswered = ({ caller }: AskEnvironment, digest: string, exit: Exit.Exit<Asked | Unanswered | Parked, StoreError>): void => {
   const isAnswered = Exit.isSuccess(exit) && "output" in exit.value

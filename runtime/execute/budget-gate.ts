@@ -1,9 +1,10 @@
 /** What a run says when its money is spent, and what it asks for. */
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
-/** Kept with the gate; without personal data. */
-export const BudgetGateDetail = Schema.Struct({
+import { count, dollars } from "../report/text.ts"
+import { approveOrReject, gateKind } from "./gate-kind.ts"
+
+const BudgetGateDetail = Schema.Struct({
   envelopeUsd: Schema.Finite,
   spentUsd: Schema.Finite,
   /** What a kill or an interruption left unclear: it counts as spent. */
@@ -15,9 +16,20 @@ export const BudgetGateDetail = Schema.Struct({
 })
 export type BudgetGateDetail = typeof BudgetGateDetail.Type
 
-/** A gate's detail as its file has it; null where another version wrote something else. */
-export const readBudgetGate = (detail: unknown): BudgetGateDetail | null => Option.getOrNull(decodeDetail(detail))
-const decodeDetail = Schema.decodeUnknownOption(BudgetGateDetail)
+/** The run's money is spent: it goes on with more. */
+export const budgetGate = gateKind({
+  detail: BudgetGateDetail,
+  takesUsd: true,
+  says: ({ envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems }) => {
+    const uncertain = uncertainUsd > 0 ? `, ${dollars(uncertainUsd)} more may be, as calls were cut off` : ""
+    return [
+      `${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ${dollars(neededUsd)}.`,
+      `${count(items - openItems)} of ${count(items)} items are done and stay so; ${count(openItems)} are open.`
+    ]
+  },
+  commands: (gate, detail) =>
+    approveOrReject(gate, { approve: "go on", reject: "close without them" }, ` --add-usd ${suggestedUsd(detail)}`)
+})
 
 /** Open items cost about what finished ones did. */
 const margin = 1.1
@@ -29,12 +41,6 @@ export const suggestedUsd = ({ envelopeUsd, spentUsd, uncertainUsd, neededUsd, i
   const missingUsd = restUsd + neededUsd - Math.max(0, envelopeUsd - spentUsd - uncertainUsd)
   return roundedUp(Math.max(missingUsd, neededUsd, 0.01))
 }
-
-/** What to type at the gate, a line each. */
-export const gateCommands = (gate: string, detail: BudgetGateDetail): ReadonlyArray<string> => [
-  `  go on:              runtime approve ${gate} --add-usd ${suggestedUsd(detail)}`,
-  `  close without them: runtime reject ${gate}`
-]
 
 const roundedUp = (usd: number): number => {
   const step = 10 ** (Math.floor(Math.log10(usd)) - 1)

@@ -9,8 +9,9 @@ import type { StoreError } from "../store/store-error.ts"
 import type { Graph } from "./graph.ts"
 import { ItemTrace } from "./item-trace.ts"
 
-/** Whether a person said no at one of the run's gates: then and in every later session, the run only comes to its end. */
-export const isRejected = (gates: ReadonlyArray<GateRecord>): boolean => gates.some(({ decision }) => decision === "rejected")
+/** Whether a person said no at one of the run's gates, or nothing in time: then and in every later session, the run only comes to its end. */
+export const isRejected = (gates: ReadonlyArray<Pick<GateRecord, "decision">>): boolean =>
+  gates.some(({ decision }) => decision === "rejected" || decision === "expired")
 
 /** Holds back every pending item at each terminal step that it hasn't reached; returns how many, all durable. Go through ended batches first. */
 export const holdRest = Effect.fn("Run.holdRest")(function* (

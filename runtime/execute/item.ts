@@ -15,7 +15,7 @@ import type { PriorBatch } from "../store/batch-record.ts"
 import type { Condemned } from "../store/crash-log.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
-import { ask, isAnswerless, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
+import { ask, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
 import { callPlain } from "./callback.ts"
 import { stopsAt, verdictOf } from "./condemned.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
@@ -241,15 +241,26 @@ class ItemRun {
           digest: asked.digest,
           isPrior: priorAnswer !== null
         }
-        if (node.models.length === 1) return this.#pass(node, "answered", outcome)
+        if (node.models.length === 1) return this.#passUnlessUnsure(node, outcome, asked)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
         if (accepted === null)
           return this.#stop(node, { step, kind: "dead", code: "accept-failed", rule: null, attempts: asked.attempt, answerStep: step })
         this.#trace.checkpoint({ step, status: accepted ? "answered" : "deferred", attempts: asked.attempt, answerStep: step })
-        if (accepted) return this.#pass(node, "answered", outcome)
+        if (accepted) return this.#passUnlessUnsure(node, outcome, asked)
       }
       return yield* Effect.die(new Error(`${node.name} has no model left for item ${this.#item.itemId}`))
     })
+  }
+
+  /** An answer goes on, or waits for a person where the model is less sure of it than the step asks for (VAL-4). */
+  #passUnlessUnsure(node: InferNode, outcome: Answered, { confidence, attempt, digest }: Asked): Outcome {
+    const { confidenceMin } = node.definition
+    if (confidenceMin === undefined || confidence === null || confidence >= confidenceMin) return this.#pass(node, "answered", outcome)
+    const code = "low-confidence"
+    const message = `The answer's confidence is ${confidence}, below the ${confidenceMin} that ${node.name} asks for.`
+    this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
+    if (digest !== null) this.#environment.caller.judged(digest, null)
+    return this.#stop(node, { step: node.name, kind: "review", code, rule: null, attempts: attempt, answerStep: outcome.answerStep })
   }
 
   #question(node: InferNode, of: Pick<Question, "step" | "model" | "row" | "attempt" | "feedback">): Question {
@@ -267,8 +278,7 @@ class ItemRun {
       feedback,
       countsFrom: (refused?.get(step)?.attempt ?? 0) + 1,
       cutOff: tried?.get(step)?.cutOff ?? 0,
-      batched: batched?.get(step),
-      isRepeat: retry?.attempt === attempt - 1 && isAnswerless(retry.code)
+      batched: batched?.get(step)
     }
   }
 

@@ -35,6 +35,8 @@ interface Sent {
   readonly turn: Turn
   readonly reservation: Reservation
   readonly boundUsd: number
+  /** The item's number of this call: from 2 in a sweep. */
+  readonly attempt: number
   isSent: boolean
   isAgain: boolean
 }
@@ -204,7 +206,7 @@ export class PaidCaller implements Caller {
     return Effect.acquireUseRelease(
       breaker.pass,
       (turn) => {
-        const sent: Sent = { lane, turn, reservation, boundUsd, isSent: false, isAgain: false }
+        const sent: Sent = { lane, turn, reservation, boundUsd, attempt: request.attempt, isSent: false, isAgain: false }
         const call = Effect.suspend(() => {
           sent.isSent = true
           return Effect.result(provider.call(request))
@@ -247,12 +249,15 @@ export class PaidCaller implements Caller {
     // Before the permit is free: whoever waits for it must see that there is nothing to be had.
     if (error.consequence === "stop") this.#options.halt.raise({ kind: "account", error })
     rate.release(permit, { kind: outcomeOf(error), signals: error.signals, tokensUsed: null })
-    sent.isAgain = this.#isSentAgain(error, lane, turn)
+    sent.isAgain = this.#isSentAgain(error, sent)
     if (!sent.isAgain) budget.settle(reservation, error.costUsd ?? boundUsd)
   }
 
-  /** Records a failure where it counts. Whether the call is to be made again as if it had not been. */
-  #isSentAgain(error: ProviderError, { breaker, trouble }: Lane, turn: Turn): boolean {
+  /**
+   * Records a failure where it counts. Whether the call is to be made again as if it had not been. Not so in a sweep: there it has failed once already, and
+   * items whose every call fails would keep the breaker open, and the run from ending, for ever.
+   */
+  #isSentAgain(error: ProviderError, { lane: { breaker, trouble }, turn, attempt }: Sent): boolean {
     if (!error.isOutage) {
       trouble.answered()
       breaker.record(turn, error.consequence === "wait" ? "other" : "ok")
@@ -266,7 +271,7 @@ export class PaidCaller implements Caller {
     }
     breaker.record(turn, "outage")
     trouble.tell(error)
-    return error.consequence === "wait" || (breaker.hasOpenedSince(turn) && error.costUsd === 0)
+    return error.consequence === "wait" || (attempt === 1 && breaker.hasOpenedSince(turn) && error.costUsd === 0)
   }
 
   #stop(error: ProviderError): Effect.Effect<Called> {

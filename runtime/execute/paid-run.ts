@@ -29,8 +29,9 @@ import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
-import { AccountClosed, AccountFault, WaitsAtGate } from "./run-error.ts"
+import { AccountClosed, AccountFault } from "./run-error.ts"
 import { autoTier, fallbackMs } from "./tier.ts"
+import { stopAtGate } from "./wait-at-gate.ts"
 import type { Rounds } from "./work.ts"
 
 export interface PaidRunOptions {
@@ -285,6 +286,5 @@ const endedOf = ({ options, halt, budget }: Parts) =>
       return yield* new AccountClosed({ run, account: reason.account, until: new Date(reason.until).toISOString(), openItems })
     const { envelopeUsd, spentUsd, uncertainUsd } = budget.snapshot()
     const detail = { envelopeUsd, spentUsd, uncertainUsd, neededUsd: reason.neededUsd, items: tally.manifest, openItems }
-    const { gate } = yield* ledger.openGate("budget", detail)
-    return yield* new WaitsAtGate({ run, gate, kind: "budget", detail })
+    return yield* stopAtGate({ ledger, run, kind: "budget", detail })
   })

@@ -1,8 +1,9 @@
 /** Why a run could not go on: what happened, and what to type next. */
 import * as Schema from "effect/Schema"
 
-import { dollars } from "../report/text.ts"
-import { BudgetGateDetail, gateCommands } from "./budget-gate.ts"
+import type { GateRecord } from "../store/ledger.ts"
+import { gateKindNames } from "../store/state-tables.ts"
+import { commandLines, gateWords } from "./gate-kinds.ts"
 
 export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
   run: Schema.String,
@@ -46,6 +47,31 @@ export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
     return (
       `Run ${this.run} does not add up: ${this.manifest} items in the manifest, ${this.settled} with a disposition. Nothing was released. ` +
       `Items: ${this.gaps.slice(0, 5).join(", ")}${this.gaps.length > 5 ? ", …" : ""}. Try \`runtime resume ${this.run}\`, and look with \`runtime trace --id ${this.gaps[0] ?? "ID"}\`.`
+    )
+  }
+}
+
+/** A consumer's files can't be written, though the run is complete: it stays open until they are. */
+export class ExportFailed extends Schema.TaggedError<ExportFailed>()("ExportFailed", {
+  run: Schema.String,
+  /** Null where the job didn't get as far as naming it. */
+  folder: Schema.NullOr(Schema.String),
+  reason: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const { run, folder, reason, detail } = this
+    const remedy =
+      reason === "job"
+        ? "mend the job"
+        : reason === "full"
+          ? "make room there"
+          : reason === "read-only"
+            ? "give this user write access there"
+            : "see to that folder"
+    return (
+      `Run ${run} is complete, and its export${folder === null ? "" : ` to ${folder}`} could not be written: ${detail}. Nothing is lost, and nothing is asked again: ` +
+      `${remedy} and \`runtime resume ${run}\`; where the job was changed to export elsewhere, \`runtime resume ${run} --accept-plan\`.`
     )
   }
 }
@@ -157,16 +183,29 @@ export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountC
 export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate", {
   run: Schema.String,
   gate: Schema.String,
-  kind: Schema.Literal("budget"),
-  detail: BudgetGateDetail
+  kind: Schema.Literals(gateKindNames),
+  /** As the gate's row keeps it. */
+  detail: Schema.Unknown,
+  /** UTC, ISO 8601; null for never. */
+  expiresAt: Schema.NullOr(Schema.String)
 }) {
   override get message(): string {
-    const { envelopeUsd, spentUsd, uncertainUsd, neededUsd, items, openItems } = this.detail
-    const uncertain = uncertainUsd > 0 ? `, ${dollars(uncertainUsd)} more may be, as calls were cut off` : ""
+    const { says, commands } = gateWords(this.gate, this.kind, this.detail)
+    const [first = "it needs your word.", ...others] = says
     return [
-      `Run ${this.run} waits for you at its budget gate: ${dollars(spentUsd)} of ${dollars(envelopeUsd)} are spent${uncertain}, and the next call may cost ${dollars(neededUsd)}.`,
-      `${items - openItems} of ${items} items are done and stay so; ${openItems} are open.`,
-      ...gateCommands(this.gate, this.detail)
+      `Run ${this.run} waits for you at its ${this.kind} gate: ${first}`,
+      ...others,
+      ...commandLines(commands),
+      ...(this.expiresAt === null ? [] : [`Undecided on ${minuteOf(this.expiresAt)}, it counts as rejected.`])
     ].join("\n")
   }
 }
+
+/** The error of a run that stops at a gate of the ledger's. */
+export const waitsAt = ({
+  expiresAt,
+  ...gate
+}: Omit<GateRecord, "openedAt" | "decision" | "addUsd" | "detail"> & { run: string; detail: unknown }) =>
+  new WaitsAtGate({ ...gate, expiresAt: expiresAt?.toISOString() ?? null })
+
+const minuteOf = (instant: string): string => `${instant.slice(0, 16).replace("T", " ")} UTC`

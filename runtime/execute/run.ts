@@ -22,11 +22,13 @@ import { isAtProvider } from "../store/read-open-batches.ts"
 import { release } from "../store/release.ts"
 import { refreshFile, removeFiles, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
+import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { VariantCache } from "./ask.ts"
 import { batchNames } from "./batch-names.ts"
 import { layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
+import { exportRelease } from "./export-release.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
@@ -135,7 +137,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     options.measuredPerMinute
   )
   if (!record.sealed) {
-    const context: RunContext = { date: options.date, interval: start.interval, params: options.params }
+    const context = contextOf(options)
     const onRows = (rows: number) => Effect.sync(() => void (phase.rows = rows))
     const layout = { itemsPerMinute: throughput.itemsPerMinute, workers: layoutWorkers }
     yield* Effect.provideContext(buildManifest({ graph, context, itemLimit: record.itemLimit, layout, onRows }), services)
@@ -171,7 +173,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       rounds: paid?.rounds ?? null,
       takesOnly,
       suspects: watch.suspects,
-      beforeSweeps: () => Effect.void,
+      beforeSweeps: (failed) => agreeToSweeps({ ledger, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
   if (paid !== null && !isHeld) yield* paid.ended
@@ -184,9 +186,12 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   }
   yield* summarise({ run: start.run, graph, services, source })
   yield* release(ledger, folder, plan, start.run)
+  yield* exportRelease({ job: options.job, plan, ledger, folder, revision: 1, context: { ...contextOf(options), run: start.run } })
   yield* removeFiles(folder.run(start.run).crashes)
   return "done" satisfies RunStatus
 })
+
+const contextOf = ({ date, start, params }: RunOptions): RunContext => ({ date, interval: start.interval, params })
 
 /** What a run with remote models needs beside its workers; null for one without. */
 const openPaid = Effect.fnUntraced(function* ({ graph, engines, ledger, record, phase, options }: PassEnvironment, realtimeMs: number) {

@@ -1,4 +1,5 @@
 /** Writes a closed run's completion report: the page, and the data that it draws. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
 import type { Plan } from "../../dsl/index.ts"
@@ -6,6 +7,7 @@ import type { RunReport } from "../report/run-report.ts"
 import { openDuck, type Duck } from "../store/duck.ts"
 import type { LedgerTables } from "../store/ledger-tables.ts"
 import { migrate } from "../store/migrate.ts"
+import { payloadMigrations } from "../store/payload-tables.ts"
 import { readRunReport } from "../store/read-run-report.ts"
 import { replaceFile, type StateFolder } from "../store/state-folder.ts"
 import { stateMigrations } from "../store/state-tables.ts"
@@ -24,7 +26,9 @@ export const readReport = (folder: StateFolder, run: string, plan: Plan): Effect
         tempDirectory: files.temp
       })
       yield* migrate(duck, "state", files.state, stateMigrations)
-      return yield* duck.use("reading the run's report", (db) => readRunReport(db, plan))
+      yield* migrate(duck, "payload", files.payload, payloadMigrations)
+      const now = new Date(yield* Clock.currentTimeMillis)
+      return yield* duck.use("reading the run's report", (db) => readRunReport(db, plan, now))
     })
   )
 

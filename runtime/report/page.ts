@@ -7,12 +7,15 @@ import { html } from "./markup.ts"
 import type { Html } from "./markup.ts"
 import { renderMarkdown } from "./markdown.ts"
 import { plotDispositions } from "./outcomes.ts"
+import { exportsOf, qualityOf } from "./quality.ts"
 import type { RunReport } from "./run-report.ts"
+import { slosOf } from "./slos.ts"
 import { style } from "./style.ts"
 import { valuesOf } from "./summary.ts"
 import { tablesOf } from "./tables.ts"
 import { clockOf, count, percent } from "./text.ts"
 import type { Clock } from "./text.ts"
+import { timelineOf } from "./timeline.ts"
 import { isAlarming, nextSteps, verdictOf } from "./verdict.ts"
 import type { Verdict } from "./verdict.ts"
 
@@ -45,9 +48,9 @@ export const renderPage = (report: RunReport, { timeZone = "UTC" }: PageOptions 
       <body>
         <main>
           ${headerOf(report, verdict, clock)} ${outcomeOf(report)} ${isAlarming(report) ? completenessOf(report) : null} ${wordsOf(report)}
-          ${plotsOf(report, clock)} ${valuesOf(report)}
+          ${slosOf(report)} ${plotsOf(report, clock)} ${timelineOf(report, clock)} ${valuesOf(report)}
           <div class="thirds">${isAlarming(report) ? null : completenessOf(report)}${moneyOf(report)}${identityOf(report, clock)}</div>
-          ${costsOf(report)} ${tablesOf(report)}
+          ${costsOf(report)} ${exportsOf(report)} ${qualityOf(report)} ${tablesOf(report)}
         </main>
         <footer>Times are ${timeZone}. The same as data: <code>runtime report ${report.run} --json</code></footer>
       </body>

@@ -35,6 +35,64 @@ export interface CauseReport {
   readonly code: string
   readonly rule: string | null
   readonly items: number
+  /** The item id of one of them, to begin with. */
+  readonly example: string
+}
+
+/** A service level of the batch-processing pattern, and how the run did. */
+export interface SloReport {
+  readonly slo: "within-sla" | "primary-failure-rate" | "dead-letter-rate" | "cost-overrun" | "pass-rate"
+  readonly target: number
+  /** Beyond it somebody must look. */
+  readonly alert: number | null
+  /** A share of 1; null where nothing can be said. */
+  readonly value: number | null
+  readonly met: boolean | null
+  readonly alerting: boolean
+}
+
+/** Answers that were looked at, at one infer or validate; each model of a cascade is one too. */
+export interface QualityReport {
+  readonly step: string
+  readonly judged: number
+  readonly passed: number
+  readonly review: number
+  readonly failed: number
+  readonly flagged: number
+  readonly repaired: number
+  /** What didn't fail, of what was looked at. */
+  readonly passRate: number | null
+  readonly meanConfidence: number | null
+}
+
+/** A moment of the run. `detail` names what of: a gate's or an alert's kind. */
+export interface TimelineEvent {
+  readonly at: string
+  readonly kind:
+    | "began"
+    | "sealed"
+    | "resumed"
+    | "alert"
+    | "gate-opened"
+    | "gate-approved"
+    | "gate-rejected"
+    | "gate-expired"
+    | "gate-withdrawn"
+    | "released"
+    | "exported"
+    | "ended"
+  readonly detail: string | null
+}
+
+export interface ExportReport {
+  readonly revision: number
+  readonly step: string
+  readonly format: string
+  readonly rows: number
+  readonly bytes: number
+  readonly sha256: string
+  /** Absolute. */
+  readonly path: string
 }
 
 export interface PartitionReport {
@@ -51,7 +109,8 @@ export interface GateReport {
   /** `<run>.<number>` */
   readonly gate: string
   readonly kind: string
-  readonly decision: "approved" | "rejected" | null
+  /** `expired`: nobody decided in time. `withdrawn`: what it asked no longer arises. */
+  readonly decision: "approved" | "rejected" | "expired" | "withdrawn" | null
   /** What was added to the budget there. */
   readonly addUsd: number | null
 }
@@ -90,6 +149,14 @@ export interface RunReport {
   readonly completeness: { readonly holds: boolean; readonly gaps: ReadonlyArray<string> }
   readonly steps: ReadonlyArray<StepReport>
   readonly causes: ReadonlyArray<CauseReport>
+  readonly slos: ReadonlyArray<SloReport>
+  readonly quality: ReadonlyArray<QualityReport>
+  /** When the run is due and when people are told of it, at 70 % and 90 % of its time; null for a trial and without a schedule. */
+  readonly sla: { readonly warnAt: string; readonly escalateAt: string; readonly deadline: string } | null
+  /** In order. */
+  readonly timeline: ReadonlyArray<TimelineEvent>
+  /** Files that were written for consumers. */
+  readonly exports: ReadonlyArray<ExportReport>
   /** At most 200 partitions, the slowest first; `partitionCount` counts all. */
   readonly partitions: ReadonlyArray<PartitionReport>
   readonly partitionCount: number
@@ -103,6 +170,10 @@ export interface RunReport {
   readonly money: { readonly budgetUsd: number; readonly estimateUsd: number | null; readonly spentUsd: number }
   /** Calls sent, answers reused instead, tokens read from providers' caches, and what batch tier, caches and reuse took off the full price. */
   readonly usage: { readonly calls: number; readonly reused: number; readonly cacheReadTokens: number; readonly savedUsd: number }
+  /** Items that were asked again after the primary pass, how many sweeps that took, and what still waits for one. */
+  readonly retries: { readonly retried: number; readonly sweeps: number; readonly queued: number }
+  /** What people were told of the run, in order; `kind` is raised once a run. */
+  readonly alerts: ReadonlyArray<{ readonly kind: string; readonly at: string }>
   /** Of paid calls, by model. */
   readonly costs: CostReport
   /** Where the run waited, or waits, for a person; `decision` is null while it does. */

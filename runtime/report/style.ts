@@ -69,6 +69,19 @@ dt{color:var(--soft)}
 .meter{position:relative;height:10px;border-radius:5px;background:var(--unfinished);margin:10px 0 12px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .meter i{display:block;height:100%;border-radius:5px;background:var(--accent);-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .meter b{position:absolute;top:-4px;bottom:-4px;width:2px;background:var(--ink)}
+.slos ul{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,200px),1fr));gap:12px 28px;margin-top:10px}
+.slos li{border-top:3px solid var(--line);padding-top:8px}.slos li.met{border-color:var(--delivered)}.slos li.missed{border-color:var(--review)}.slos li.bad{border-color:var(--dead)}
+.slos li>*{display:block}.slos li>span{font-size:13px}.slos b{font-size:20px;font-weight:650;line-height:1.3}.slos .sign{font-weight:600}
+.met .sign{color:var(--good)}.missed .sign{color:var(--warn)}.bad .sign{color:var(--bad)}.unknown .sign{color:var(--soft)}
+.timeline ol{list-style:none;margin-top:10px;display:grid;gap:2px 28px;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr))}
+.timeline li{display:grid;grid-template-columns:70px 112px minmax(0,1fr);font-size:14px}.timeline .since{font-size:13px;line-height:1.6}
+.timeline .alert,.timeline .gate-opened{color:var(--warn)}
+.span{position:relative;height:10px;border-radius:5px;background:var(--unfinished);margin:14px 0 30px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.span i{display:block;height:100%;min-width:4px;border-radius:5px;background:var(--accent)}.span i.late{background:var(--dead)}
+.span u{position:absolute;top:-3px;width:4px;margin-left:-2px;height:16px;border-radius:2px;background:var(--review)}
+.mark{position:absolute;top:-4px;bottom:-4px;width:2px;background:var(--soft)}.mark.due{background:var(--ink)}
+.mark span{position:absolute;top:20px;left:0;transform:translateX(-50%);white-space:nowrap;font-size:12px;font-weight:400;color:var(--soft)}
+.mark.end span{transform:none;left:auto;right:0}.mark.escalate span{display:none}.mark.warn span{transform:translateX(-100%)}
 table{border-collapse:collapse;width:100%;margin-top:8px;font-size:14px}
 th,td{text-align:left;vertical-align:baseline;padding:5px 18px 5px 0;border-bottom:1px solid var(--line)}
 th{font-weight:500;color:var(--soft);font-size:13px}
@@ -98,6 +111,7 @@ summary{cursor:pointer;font-weight:600}
 figure svg{max-width:none}
 }
 @media (min-width:1040px){.plots,.thirds{grid-template-columns:repeat(3,minmax(0,1fr))}.thirds>.identity{grid-column:auto;grid-row:auto}}
+@media (min-width:760px){.mark.escalate span{display:block;transform:translateX(-100%)}}
 @media print{
 @page{margin:14mm}
 body{font-size:12px}h1{font-size:22px}h2,.lead{font-size:13px}table,code,pre{font-size:11px}th,td{padding:3px 12px 3px 0}main,footer{padding:0;max-width:none}

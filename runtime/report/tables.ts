@@ -107,7 +107,8 @@ const causeTable = (causes: ReadonlyArray<CauseReport>): Html =>
       { title: "Step", cell: ({ step }) => step },
       { title: "Code", cell: ({ code }) => html`<code>${code}</code>` },
       { title: "Rule", cell: ({ rule }) => rule ?? none },
-      { title: "Items", cell: ({ items }) => count(items), isNumber: true }
+      { title: "Items", cell: ({ items }) => count(items), isNumber: true },
+      { title: "For example", cell: ({ example }) => html`<code>${example}</code>` }
     ],
     causes.toSorted((one, other) => other.items - one.items)
   )

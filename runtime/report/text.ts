@@ -38,6 +38,12 @@ export const duration = (seconds: number): string => {
   return two(Math.floor(hours / 24), "d", hours % 24, "h")
 }
 
+/** Of a file: 812 B, 4.1 MB. */
+export const bytes = (value: number): string => {
+  const unit = [1e9, 1e6, 1e3].findIndex((size) => value >= size)
+  return unit < 0 ? `${count(value)} B` : finite(value, () => `${oneDigit.format(value / 1_000 ** (3 - unit))} ${["GB", "MB", "kB"][unit]}`)
+}
+
 /** Milliseconds of a call: 412 ms, 1.2 s. */
 export const milliseconds = (value: number): string => {
   if (!Number.isFinite(value)) return none

@@ -1,5 +1,5 @@
 /** What the run came to, in words, and what to type next. */
-import type { RunReport } from "./run-report.ts"
+import type { GateReport, RunReport } from "./run-report.ts"
 import { outcomesOf, settledItems } from "./disposition.ts"
 import { count, dollars, duration, plural } from "./text.ts"
 import type { Clock } from "./text.ts"
@@ -61,12 +61,24 @@ const details = (report: RunReport, clock: Clock): ReadonlyArray<string> => {
       : `Ended ${clock.moment(report.endedAt)} after ${duration(report.seconds)} of work; ${spent}.`,
     ...(rejected === 0 ? [] : [`${plural(rejected, "row")} could not be used and ${rejected === 1 ? "was" : "were"} set aside.`]),
     ...(report.flagged === 0 ? [] : [`${plural(report.flagged, "item")} carr${report.flagged === 1 ? "ies" : "y"} an advisory flag.`]),
+    ...(report.retries.retried === 0
+      ? []
+      : [
+          `${plural(report.retries.retried, "item")} failed at first and ${report.retries.retried === 1 ? "was" : "were"} asked again, in ${plural(report.retries.sweeps, "sweep")}.`
+        ]),
     ...(report.sessions > 1 ? [`It took ${count(report.sessions)} processes: the run was resumed.`] : []),
-    ...report.gates.flatMap(({ gate, decision }) =>
-      decision === "rejected" ? [`A person closed it early, at gate ${gate}: what was open was held back without a call.`] : []
-    ),
+    ...report.gates.flatMap(closedAt),
     ...(report.status === "done" ? [completeness(report)] : [])
   ]
+}
+
+/** What a no at a gate meant, and whose it was. */
+const closedAt = ({ gate, kind, decision }: GateReport): ReadonlyArray<string> => {
+  if (decision !== "rejected" && decision !== "expired") return []
+  const isRelease = kind === "quality" || kind === "release"
+  const came = isRelease ? "nothing was released" : "what was open was held back without a call"
+  if (decision === "expired") return [`Nobody decided in time at its ${kind} gate ${gate}: ${came}.`]
+  return [isRelease ? `A person refused its release, at gate ${gate}: ${came}.` : `A person closed it early, at gate ${gate}: ${came}.`]
 }
 
 const completeness = (report: RunReport): string => {
@@ -122,7 +134,7 @@ const gateSteps = ({ gates }: RunReport): ReadonlyArray<NextStep> =>
     decision === null
       ? [
           { command: "runtime gates", use: "what it waits for, and how to let it go on" },
-          { command: `runtime reject ${gate}`, use: "closes it without the rest, which is held back" }
+          { command: `runtime reject ${gate}`, use: "closes it: what is open is held back, what isn't released stays so" }
         ]
       : []
   )

@@ -8,6 +8,7 @@ import { sql, type Kysely } from "kysely"
 
 import { openDuck, type Duck } from "./duck.ts"
 import { findRunNames } from "./find-run-names.ts"
+import { isOverdue } from "./gate-expiry.ts"
 import type { Money } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { readMoney } from "./money-ledger.ts"
@@ -24,6 +25,8 @@ export interface ListedGate {
   readonly kind: GateKind
   readonly detail: unknown
   readonly openedAt: Date
+  /** When it counts as rejected if nobody has decided; null for never. */
+  readonly expiresAt: Date | null
   readonly decision: GateDecision | null
   readonly decidedAt: Date | null
   readonly decidedBy: string | null
@@ -40,7 +43,7 @@ export interface ListedGates {
 
 export interface Decision {
   readonly gate: string
-  readonly decision: GateDecision
+  readonly decision: Extract<GateDecision, "approved" | "rejected">
   readonly by: string
   readonly addUsd: number | null
   readonly note: string | null
@@ -52,16 +55,22 @@ export class GateNotFound extends Schema.TaggedError<GateNotFound>()("GateNotFou
   }
 }
 
-/** It was decided, or its run ended without it. */
+/** It was decided, it expired, or its run ended without it. */
 export class GateNotOpen extends Schema.TaggedError<GateNotOpen>()("GateNotOpen", {
   gate: Schema.String,
   run: Schema.String,
   /** The end of the sentence "gate G was …". */
   outcome: Schema.String,
-  isRunDone: Schema.Boolean
+  isRunDone: Schema.Boolean,
+  /** Whether the run only comes to its end. */
+  isOver: Schema.Boolean
 }) {
   override get message(): string {
-    const next = this.isRunDone ? `\`runtime report ${this.run}\` says what it came to.` : `\`runtime resume ${this.run}\` goes on.`
+    const next = this.isRunDone
+      ? `\`runtime report ${this.run}\` says what it came to.`
+      : this.isOver
+        ? `\`runtime resume ${this.run}\` holds back what is open, and closes the run.`
+        : `\`runtime resume ${this.run}\` goes on.`
     return `Gate ${this.gate} was ${this.outcome}. Nothing was changed; ${next}`
   }
 }
@@ -107,7 +116,8 @@ export const decideGate = Effect.fn("Store.decideGate")(function* (
   const decidedAt = new Date(yield* Clock.currentTimeMillis)
   const decide = async (db: Kysely<LedgerTables>) => {
     const before = (await readListed(db)).find((each) => each.gate === gate)
-    if (before === undefined || before.decision !== null || before.runStatus === "done") return { before, after: undefined }
+    if (before === undefined || before.decision !== null || before.runStatus === "done" || isOverdue(before, decidedAt.getTime()))
+      return { before, after: undefined }
     await db
       .updateTable("state.gates")
       .set({
@@ -124,13 +134,28 @@ export const decideGate = Effect.fn("Store.decideGate")(function* (
   const found = yield* onState(folder, runOf(gate), decide, true)
   if (found?.before === undefined) return yield* new GateNotFound({ gate, state: folder.root })
   if (found.after !== undefined) return found.after
-  const { run, runStatus, decision: decided, decidedBy, decidedAt: at } = found.before
-  const outcome =
-    decided === null
-      ? "never decided, and its run is done"
-      : `${decided} by ${decidedBy} at ${at?.toISOString().slice(0, 16).replace("T", " ")} UTC`
-  return yield* new GateNotOpen({ gate, run, outcome, isRunDone: runStatus === "done" })
+  const { run, runStatus } = found.before
+  const isOver = isOverdue(found.before, decidedAt.getTime()) || isNo(found.before.decision)
+  return yield* new GateNotOpen({
+    gate,
+    run,
+    outcome: outcomeOf(found.before, decidedAt.getTime()),
+    isRunDone: runStatus === "done",
+    isOver
+  })
 })
+
+const isNo = (decision: GateDecision | null): boolean => decision === "rejected" || decision === "expired"
+
+const outcomeOf = (gate: ListedGate, now: number): string => {
+  const { decision, decidedBy, decidedAt, expiresAt } = gate
+  if (isOverdue(gate, now) || decision === "expired") return `not decided by ${minuteOf(expiresAt)}, which counts as rejected`
+  if (decision === null) return "never decided, and its run is done"
+  if (decision === "withdrawn") return `withdrawn at ${minuteOf(decidedAt)}: what it asked no longer arises`
+  return `${decision} by ${decidedBy} at ${minuteOf(decidedAt)}`
+}
+
+const minuteOf = (at: Date | null): string => `${at?.toISOString().slice(0, 16).replace("T", " ")} UTC`
 
 const allSessions = 2_147_483_647
 
@@ -169,6 +194,8 @@ const readListed = async (db: Kysely<LedgerTables>): Promise<ReadonlyArray<Liste
     kind: row.kind,
     detail: JSON.parse(row.detail) as unknown,
     openedAt: row.opened_at,
+    // Files of older versions lack the column.
+    expiresAt: row.expires_at ?? null,
     decision: row.decision,
     decidedAt: row.decided_at,
     decidedBy: row.decided_by,

@@ -25,7 +25,7 @@ import { GroupCommit } from "./group-commit.ts"
 import { addDispositions, countItems, noDispositions, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { migrate } from "./migrate.ts"
-import { moneyOn } from "./money-ledger.ts"
+import { expireGates, moneyOn } from "./money-ledger.ts"
 import { OpenRun, type DuckLedgerOptions, type Exclusively } from "./open-run.ts"
 import { payloadMigrations } from "./payload-tables.ts"
 import { defineAggregateViews, readCompleteness, readPending, readStepRows } from "./read-ledger.ts"
@@ -91,6 +91,8 @@ const beginOn = (run: OpenRun): LedgerShape["begin"] =>
     const lastCommit = yield* use("undoing what was half committed", undoHalfCommit)
     yield* refuseOtherPayload(run, lastCommit)
     run.session = yield* use("beginning a session", (db) => insertSession(db, session))
+    const now = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
+    yield* use("closing gates that expired", (db) => expireGates(db, now))
     const status = sealed ? "running" : "preparing"
     yield* use("beginning a session", (db) =>
       db.updateTable("state.run").set({ status, plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute()

@@ -102,10 +102,11 @@ export class MemoryLedger implements LedgerShape {
     this.#patience = patience
     const act = <A>(work: () => A) => this.#do(work)
     this.batches = memoryBatches(process.disk, act)
-    const money = memoryMoney(() => ({ ...this.#disk.forMoney(), session: this.#disk.sessions.length }), act)
+    const money = memoryMoney(() => ({ ...this.#disk.forMoney(), plan, session: this.#disk.sessions.length }), act)
     this.money = money.money
     this.grant = money.grant
     this.openGate = money.openGate
+    this.withdrawGate = money.withdrawGate
     this.gates = money.gates
     this.raiseAlert = money.raiseAlert
   }
@@ -128,6 +129,7 @@ export class MemoryLedger implements LedgerShape {
         if (!isSealed) disk.clearManifest()
         disk.halfCommit = []
         disk.sessions.push(session)
+        disk.money.expireGates(now)
         const status = isSealed ? "running" : "preparing"
         disk.run = { ...start, itemLimit, status, failure: null, createdAt, isSealed }
         this.#before = this.#countBefore()
@@ -226,6 +228,7 @@ export class MemoryLedger implements LedgerShape {
   readonly money: LedgerShape["money"]
   readonly grant: LedgerShape["grant"]
   readonly openGate: LedgerShape["openGate"]
+  readonly withdrawGate: LedgerShape["withdrawGate"]
   readonly gates: LedgerShape["gates"]
   readonly raiseAlert: LedgerShape["raiseAlert"]
 

@@ -297,6 +297,8 @@ export interface GateRecord {
   /** JSON, without personal data. */
   readonly detail: string
   readonly openedAt: Date
+  /** When it counts as rejected if nobody has decided; null for never. */
+  readonly expiresAt: Date | null
   readonly decision: GateDecision | null
   readonly addUsd: number | null
 }
@@ -312,7 +314,10 @@ export interface Tally extends Costs {
 }
 
 export interface LedgerShape {
-  /** Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone. */
+  /**
+   * Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone, and a gate at
+   * which nobody decided in time is marked as expired.
+   */
   readonly begin: (start: RunStart, session: SessionStart) => Effect.Effect<RunRecord, StoreError>
   /** Adds rows to the manifest that is being built; a key seen before becomes a rejection that names both rows. */
   readonly stage: (items: ReadonlyArray<StagedItem>, rejections: ReadonlyArray<StagedRejection>) => Effect.Effect<void, StoreError>
@@ -332,8 +337,10 @@ export interface LedgerShape {
   readonly money: Effect.Effect<Money, StoreError>
   /** Lets this session's calls draw `usd` in all; durable when it returns. */
   readonly grant: (usd: number) => Effect.Effect<void, StoreError>
-  /** Opens a gate, or finds the one of that kind that is open. */
+  /** Opens a gate, or finds the one of that kind that is open. It expires after the time that the plan gives it. */
   readonly openGate: (kind: GateKind, detail: unknown) => Effect.Effect<GateRecord, StoreError>
+  /** Closes the open gate of a kind, if there is one: what it asked no longer arises. */
+  readonly withdrawGate: (kind: GateKind) => Effect.Effect<void, StoreError>
   readonly gates: Effect.Effect<ReadonlyArray<GateRecord>, StoreError>
   /** True the first time in the run's life that this kind is raised. */
   readonly raiseAlert: (kind: string, detail: unknown) => Effect.Effect<boolean, StoreError>

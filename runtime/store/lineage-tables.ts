@@ -64,7 +64,9 @@ const runs: PublishedTable = {
     ["sealed_at", "timestamptz"],
     ["ended_at", "timestamptz"],
     ["released_at", "timestamptz"],
-    ["version", "integer"]
+    ["version", "integer"],
+    ["deadline", "timestamptz"],
+    ["envelope_usd", "double"]
   ],
   cut: null,
   key: [],
@@ -75,8 +77,36 @@ const runs: PublishedTable = {
       case when sealed_at is not null then (select count(*) from state.manifest) end as manifest,
       case when sealed_at is not null then (select count(*) from state.rejections) end as rejected,
       closing->>'$.delivered' as delivered, closing->>'$.dead' as dead, closing->>'$.review' as review, closing->>'$.held' as held,
-      closing->>'$.skipped' as skipped, ${from} as version
+      closing->>'$.skipped' as skipped, ${from} as version,
+      case when item_limit is null then created_at + to_milliseconds((plan->>'$.schedule.withinMs')::bigint) end as deadline,
+      budget_usd + (select coalesce(sum(add_usd), 0) from state.gates where decision = 'approved') as envelope_usd
     from state.run left join (${sourceOf}) on true`
+}
+
+/** Each step of the plan, and each model of a cascade, which is a part of its infer. */
+const steps: PublishedTable = {
+  name: "steps",
+  columns: [
+    ["step", text],
+    ["kind", text],
+    ["reads", "varchar[]"],
+    ["terminal", "boolean"],
+    ["is_part", "boolean"],
+    ["model", text],
+    ["confidence_min", "double"],
+    ["version", "integer"]
+  ],
+  cut: null,
+  key: ["step"],
+  of: "state.run",
+  rows: ({ from }) => `
+    with planned as (select unnest(from_json(plan->'$.steps', '["JSON"]')) as step from state.run),
+    model as (select step->>'$.name' as infer, unnest(from_json(step->'$.models', '["JSON"]')) as model from planned where step->>'$.kind' = 'infer')
+    select step->>'$.name' as step, step->>'$.kind' as kind, from_json(step->'$.reads', '["VARCHAR"]') as reads,
+      (step->>'$.terminal')::boolean as terminal, false as is_part,
+      (select string_agg(model->>'$.name', ', ') from model where infer = (step->>'$.name')) as model,
+      (step->>'$.confidenceMin')::double as confidence_min, ${from} as version from planned
+    union all select model->>'$.step', 'infer', [infer], false, true, model->>'$.name', null, ${from} from model where (model->>'$.step') <> infer`
 }
 
 const partitions: PublishedTable = {
@@ -256,6 +286,26 @@ const flags: PublishedTable = {
   rows: (range) => `select * from state.flags where ${commits(range)}`
 }
 
+/** What was written for consumers; where, is in the payload. */
+const exports: PublishedTable = {
+  name: "exports",
+  columns: [
+    ["export_no", "integer"],
+    ["revision", "integer"],
+    ["step", text],
+    ["format", text],
+    ["rows", "bigint"],
+    ["bytes", "bigint"],
+    ["sha256", text],
+    ["exported_at", "timestamptz"],
+    ["version", "integer"]
+  ],
+  cut: null,
+  key: ["revision", "export_no"],
+  of: "state.exports",
+  rows: ({ from }) => `select *, ${from} as version from state.exports`
+}
+
 /**
  * In the order of publishing: an item stands before what refers to it, and a run or partition is shown as done only after all that it did.
  */
@@ -268,6 +318,8 @@ export const publishedTables: ReadonlyArray<PublishedTable> = [
   stops("reviews"),
   retries,
   flags,
+  exports,
+  steps,
   partitions,
   runs
 ]

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { openDuck, quoted } from "./duck.ts"
 import { copyTo, makeFolder, onDisk, ownPartOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
+import { qualityViews } from "./quality-views.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -42,14 +43,14 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
 export const lineageSql = ({ analytics }: StateFolder): string =>
   `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
 ${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
-`
+${qualityViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
 
 /** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
 export const readSegments = (tableFolder: string, columns: string): string =>
   `select ${columns} from read_parquet(${quoted(path.join(literalGlob(tableFolder), "run=*", "*.parquet"))}, union_by_name = true, hive_partitioning = false)`
 
 /** A folder whose name holds a glob's own characters still means itself. */
-const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
+export const literalGlob = (folder: string): string => folder.replaceAll(/[[*?]/g, "[$&]")
 
 const tableQuery = (analytics: string, { name, columns, cut, key }: PublishedTable): string => {
   const rows = readSegments(path.join(analytics, name), ["run", "job", ...columns.map(([column]) => column)].join(", "))

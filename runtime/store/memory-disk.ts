@@ -82,7 +82,7 @@ export class MemoryDisk {
     this.partitions = []
   }
 
-  forMoney(): Omit<MoneyOnDisk, "session"> {
+  forMoney(): Omit<MoneyOnDisk, "session" | "plan"> {
     const { money, batches, run } = this
     return { money, batches, run, spentUsd: (session) => this.#spentUsd(session) }
   }

@@ -2,8 +2,9 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
-import { canonicalJson } from "../../dsl/index.ts"
+import { canonicalJson, type Plan } from "../../dsl/index.ts"
 import type { DiskBatches } from "./memory-batches.ts"
+import { expiryOf, isOverdue } from "./gate-expiry.ts"
 import type { GateRecord, LedgerShape } from "./ledger.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -13,12 +14,18 @@ export class DiskMoney {
   readonly grants = new Map<number, { grantedUsd: number; isSettled: boolean }>()
   gates: ReadonlyArray<GateRecord> = []
   readonly alerts = new Map<string, string>()
+
+  /** A gate at which nobody decided in time counts as rejected from now on. */
+  expireGates(now: number): void {
+    this.gates = this.gates.map((gate) => (isOverdue(gate, now) ? { ...gate, decision: "expired" } : gate))
+  }
 }
 
 export interface MoneyOnDisk {
   readonly money: DiskMoney
   readonly batches: DiskBatches
   readonly run: { readonly run: string; readonly budgetUsd: number } | null
+  readonly plan: Plan
   readonly session: number
   /** Costs of durable attempts, all of them and those of one session's calls in real time. */
   readonly spentUsd: (session: number | null) => number
@@ -29,7 +36,7 @@ type Do = <A>(work: () => A) => Effect.Effect<A, StoreError>
 export const memoryMoney = (
   disk: () => MoneyOnDisk,
   act: Do
-): Pick<LedgerShape, "money" | "grant" | "openGate" | "gates" | "raiseAlert"> => ({
+): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates" | "raiseAlert"> => ({
   money: act(() => {
     const { money, batches, run, session, spentUsd } = disk()
     const added = money.gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), 0)
@@ -52,16 +59,23 @@ export const memoryMoney = (
   openGate: (kind, detail) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       act(() => {
-        const { money, run } = disk()
+        const { money, run, plan } = disk()
+        const openedAt = new Date(now)
+        const fresh = { kind, openedAt, expiresAt: expiryOf(openedAt, plan), decision: null, addUsd: null }
         const open = money.gates.find((gate) => gate.kind === kind && gate.decision === null)
         const gate: GateRecord = {
-          ...(open ?? { kind, openedAt: new Date(now), decision: null, addUsd: null, gate: `${run?.run}.${money.gates.length + 1}` }),
+          ...(open ?? { ...fresh, gate: `${run?.run}.${money.gates.length + 1}` }),
           detail: canonicalJson(detail)
         }
         money.gates = open === undefined ? [...money.gates, gate] : money.gates.map((each) => (each === open ? gate : each))
         return gate
       })
     ),
+  withdrawGate: (kind) =>
+    act(() => {
+      const { money } = disk()
+      money.gates = money.gates.map((gate) => (gate.kind === kind && gate.decision === null ? { ...gate, decision: "withdrawn" } : gate))
+    }),
   gates: act(() => disk().money.gates),
   raiseAlert: (kind, detail) =>
     act(() => {

@@ -5,6 +5,7 @@ import { sql, type Kysely } from "kysely"
 
 import { canonicalJson } from "../../dsl/index.ts"
 import { isAccountedFor } from "./costs.ts"
+import { expiryOf } from "./gate-expiry.ts"
 import type { GateRecord, LedgerShape, Money } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import type { OpenRun } from "./open-run.ts"
@@ -14,7 +15,7 @@ import type { StoreError } from "./store-error.ts"
 type Db = Kysely<LedgerTables>
 
 /** The parts of a ledger that keep a run within its budget. */
-export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "openGate" | "gates" | "raiseAlert"> => {
+export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates" | "raiseAlert"> => {
   const { duck, patience } = run
   const write = <A>(doing: string, work: (db: Db) => Promise<A>): Effect.Effect<A, StoreError> =>
     patience.waitOut(run.exclusively(Effect.uninterruptible(duck.use(doing, (db) => db.transaction().execute(work)))))
@@ -23,7 +24,11 @@ export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "op
     money: duck.use("reading what was spent", (db) => readMoney(db, run.session)),
     grant: (usd) => write("granting money", (db) => replaceGrant(db, run.session, usd)),
     openGate: (kind, detail) =>
-      Effect.flatMap(now, (openedAt) => write("opening a gate", (db) => findOrOpenGate(db, kind, canonicalJson(detail), openedAt))),
+      Effect.flatMap(now, (openedAt) => {
+        const opening = { kind, detail: canonicalJson(detail), openedAt, expiresAt: expiryOf(openedAt, run.options.plan) }
+        return write("opening a gate", (db) => findOrOpenGate(db, opening))
+      }),
+    withdrawGate: (kind) => Effect.flatMap(now, (at) => write("closing a gate", (db) => withdrawOpenGate(db, kind, at))),
     gates: duck.use("reading gates", readGates),
     raiseAlert: (kind, detail) =>
       Effect.flatMap(now, (raisedAt) => {
@@ -77,12 +82,46 @@ export const settleMoney = async (db: Db, session: number, drawnUsd: number): Pr
     .execute()
 }
 
-const gateColumns = ["gate", "kind", "detail", "opened_at as openedAt", "decision", "add_usd as addUsd"] as const
+/** Oldest first. */
+export const readGates = async (db: Db): Promise<ReadonlyArray<GateRecord>> => {
+  // Files of older versions lack the later columns.
+  const rows = await db.selectFrom("state.gates").selectAll().orderBy("opened_at").orderBy("gate").execute()
+  return rows.map(({ gate, kind, detail, opened_at, expires_at = null, decision, add_usd }) => ({
+    gate,
+    kind,
+    detail,
+    openedAt: opened_at,
+    expiresAt: expires_at,
+    decision,
+    addUsd: add_usd
+  }))
+}
 
-export const readGates = (db: Db): Promise<ReadonlyArray<GateRecord>> =>
-  db.selectFrom("state.gates").select(gateColumns).orderBy("opened_at").orderBy("gate").execute()
+/** A gate at which nobody decided in time counts as rejected from now on. */
+export const expireGates = async (db: Db, now: Date): Promise<void> => {
+  await db
+    .updateTable("state.gates")
+    .set({ decision: "expired", decided_at: now })
+    .where("decision", "is", null)
+    .where("expires_at", "<=", now)
+    .execute()
+}
 
-const findOrOpenGate = async (db: Db, kind: GateKind, detail: string, openedAt: Date): Promise<GateRecord> => {
+/** Closes the open gate of a kind without an answer. */
+export const withdrawOpenGate = async (db: Db, kind: GateKind, now: Date): Promise<void> => {
+  await db
+    .updateTable("state.gates")
+    .set({ decision: "withdrawn", decided_at: now })
+    .where("kind", "=", kind)
+    .where("decision", "is", null)
+    .execute()
+}
+
+/** Opens a gate, or finds the one of that kind that is open. */
+export const findOrOpenGate = async (
+  db: Db,
+  { kind, detail, openedAt, expiresAt }: Pick<GateRecord, "kind" | "detail" | "openedAt" | "expiresAt">
+): Promise<GateRecord> => {
   const known = await readGates(db)
   const open = known.find((gate) => gate.kind === kind && gate.decision === null)
   if (open !== undefined) {
@@ -103,8 +142,9 @@ const findOrOpenGate = async (db: Db, kind: GateKind, detail: string, openedAt: 
       decided_at: null,
       decided_by: null,
       add_usd: null,
-      note: null
+      note: null,
+      expires_at: expiresAt
     })
     .execute()
-  return { gate, kind, detail, openedAt, decision: null, addUsd: null }
+  return { gate, kind, detail, openedAt, expiresAt, decision: null, addUsd: null }
 }

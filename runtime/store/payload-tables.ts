@@ -56,6 +56,8 @@ export interface PayloadTables {
   "payload.summaries": { step: string; summary: string }
   /** Texts of report steps. */
   "payload.reports": { step: string; report: string }
+  /** Where the files of `state.exports` went: a parameter may be part of a path. */
+  "payload.exports": { export_no: number; revision: number; path: string }
   "payload.migrations": { version: number; applied_at: Date }
 }
 
@@ -73,5 +75,6 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   [
     `create table payload.replies (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null, body varchar not null)`
-  ]
+  ],
+  [`create table payload.exports (export_no integer not null, revision integer not null, path varchar not null)`]
 ]

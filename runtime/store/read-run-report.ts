@@ -7,17 +7,22 @@ import type { LedgerTables } from "./ledger-tables.ts"
 import { readGates } from "./money-ledger.ts"
 import { readCostReport } from "./read-cost-report.ts"
 import { readCompleteness } from "./read-ledger.ts"
+import { deadlineOf, readQuality, readSlos } from "./read-quality.ts"
+import { readExports, readTimeline } from "./read-timeline.ts"
 
 type Db = Kysely<LedgerTables>
 
 const bucketsMax = 120
 const partitionsMax = 200
 
-export const readRunReport = async (db: Db, plan: Plan) => {
+/** `now` is for a run that hasn't ended. */
+export const readRunReport = async (db: Db, plan: Plan, now: Date) => {
   const run = await db.selectFrom("state.run").selectAll().executeTakeFirstOrThrow()
   const completeness = await readCompleteness(db, plan)
   const { sessions, codeVersions, seconds } = await readSessions(db)
   const { spentUsd, ...usage } = await readCosts(db)
+  const gates = await readGates(db)
+  const envelopeUsd = gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), run.budget_usd)
   return {
     run: run.run,
     job: run.job,
@@ -42,18 +47,47 @@ export const readRunReport = async (db: Db, plan: Plan) => {
     completeness: { holds: completeness.holds, gaps: completeness.gaps },
     steps: await readSteps(db, plan),
     causes: await readCauses(db),
+    slos: await readSlos(db, plan, { spentUsd, envelopeUsd, now }),
+    quality: await readQuality(db, plan),
+    sla: slaOf(run.created_at, deadlineOf(plan, run)),
+    timeline: await readTimeline(db),
+    exports: await readExports(db),
     ...(await readPartitionReport(db)),
     ...(await readThroughput(db)),
     confidence: await readConfidence(db),
     money: { budgetUsd: run.budget_usd, estimateUsd: run.estimate_usd, spentUsd },
     usage,
+    retries: await readRetries(db),
+    alerts: (await db.selectFrom("state.alerts").select(["kind", "raised_at"]).orderBy("raised_at").orderBy("kind").execute()).map(
+      ({ kind, raised_at }) => ({ kind, at: raised_at.toISOString() })
+    ),
     costs: await readCostReport(db, plan),
-    gates: (await readGates(db)).map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
+    gates: gates.map(({ gate, kind, decision, addUsd }) => ({ gate, kind, decision, addUsd })),
     summaries: (await db.selectFrom("payload.summaries").selectAll().execute()).map(
       ({ step, summary }): { step: string; values: unknown } => ({ step, values: JSON.parse(summary) })
     ),
     reports: (await db.selectFrom("payload.reports").selectAll().execute()).map(({ step, report }) => ({ step, text: report }))
   }
+}
+
+/** A retry whose step has a later attempt, or whose item was given up on meanwhile, was asked again or needs it no more. */
+const readRetries = async (db: Db) => {
+  const { rows } = await sql<{ retried: number; sweeps: number; queued: number }>`
+    with last as (select seq, variant.step, max(attempt) as attempt from state.attempts join state.variants variant using (variant)
+      where seq in (select seq from state.retries) group by all),
+    queue as (select retry.seq, retry.step, coalesce(last.attempt > retry.attempt, false) as is_asked,
+        row_number() over (partition by retry.seq, retry.step order by retry.attempt) as sweep
+      from state.retries retry left join last using (seq, step))
+    select count(distinct seq) filter (where is_asked) as retried, coalesce(max(sweep) filter (where is_asked), 0) as sweeps,
+      count(distinct seq) filter (where not is_asked and seq not in (select seq from state.checkpoints where disposition is not null)) as queued
+    from queue`.execute(db)
+  return rows[0] ?? { retried: 0, sweeps: 0, queued: 0 }
+}
+
+const slaOf = (began: Date, deadline: Date | null) => {
+  if (deadline === null) return null
+  const at = (share: number): string => new Date(began.getTime() + share * (deadline.getTime() - began.getTime())).toISOString()
+  return { warnAt: at(0.7), escalateAt: at(0.9), deadline: deadline.toISOString() }
 }
 
 const readSessions = async (db: Db) => {
@@ -141,10 +175,17 @@ const readSteps = async (db: Db, plan: Plan) => {
 }
 
 const readCauses = async (db: Db) => {
-  const { rows } = await sql<{ kind: "dead" | "review" | "flag"; step: string; code: string; rule: string | null; items: number }>`
-    select 'dead' as kind, step, code, rule, count(*) as items from state.dead_letters group by all
-    union all select 'review', step, code, rule, count(*) from state.reviews group by all
-    union all select 'flag', step, 'rule', rule, count(*) from state.flags group by all
+  const { rows } = await sql<{
+    kind: "dead" | "review" | "flag"
+    step: string
+    code: string
+    rule: string | null
+    items: number
+    example: string
+  }>`
+    select 'dead' as kind, step, code, rule, count(*) as items, arg_min(item_id, seq) as example from state.dead_letters group by all
+    union all select 'review', step, code, rule, count(*), arg_min(item_id, seq) from state.reviews group by all
+    union all select 'flag', step, 'rule', rule, count(*), arg_min(item_id, seq) from state.flags group by all
     order by kind, items desc, step, code, rule`.execute(db)
   return rows
 }

@@ -17,8 +17,11 @@ export type CallTier = "realtime" | "batch" | "reused"
 export type BatchStatus = "intended" | "live" | "ended" | "ingested" | "settled" | "dropped"
 
 /** What a run may wait for a person at. */
-export type GateKind = "budget"
-export type GateDecision = "approved" | "rejected"
+export const gateKindNames = ["budget", "failure-rate", "quality", "plan-changed", "release", "evaluation"] as const
+export type GateKind = (typeof gateKindNames)[number]
+
+/** `expired`: nobody decided in time, which counts as rejected. `withdrawn`: what it asked no longer arises, and counts for nothing. */
+export type GateDecision = "approved" | "rejected" | "expired" | "withdrawn"
 
 type Instant = ColumnType<Date, Date, Date>
 
@@ -149,6 +152,8 @@ export interface StateTables {
     decided_by: string | null
     add_usd: number | null
     note: string | null
+    /** When it counts as rejected if nobody has decided; null in files from before gates expired. */
+    expires_at: Instant | null
   }
   /** What people were told, once a kind: also after a restart it isn't told again. */
   "state.alerts": {
@@ -246,6 +251,17 @@ export interface StateTables {
     to_commit: number
     done: boolean
   }
+  /** One row a file that was exported to consumers; where it went is in the payload. */
+  "state.exports": {
+    export_no: number
+    revision: number
+    step: string
+    format: string
+    rows: number
+    bytes: number
+    sha256: string
+    exported_at: Instant
+  }
   "state.migrations": { version: number; applied_at: Generated<Date> }
 }
 
@@ -310,6 +326,9 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   [
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
-      queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`
+      queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
+    `alter table state.gates add column expires_at timestamptz`,
+    `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
+      rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]
 ]

@@ -1,10 +1,25 @@
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 
-import { deadLetter, infer, jsonl, partition, PlanError, retry, usd, validate, when, cron } from "../../dsl/index.ts"
+import {
+  cron,
+  deadLetter,
+  infer,
+  jsonl,
+  partition,
+  PlanError,
+  retry,
+  toCsv,
+  toJsonl,
+  toParquet,
+  usd,
+  validate,
+  when
+} from "../../dsl/index.ts"
 import { Out, bayes, byKind, faultsOf, gpt, hashed, jobOf, mails, mood, options, prompt, triage, type Case } from "./broken-job.ts"
 import everyStep from "./fixtures/every-step.ts"
 
+const checked = validate(triage, { fine: { pass: () => true, orElse: deadLetter } })
 const right = jobOf({ mails, hashed, triage })
 const declarations: ReadonlyArray<Case> = [
   ["a job's name with capitals", jobOf({ triage }, {}, "Mail Triage"), "job", '"Mail Triage" is no name for a job', right],
@@ -52,6 +67,34 @@ const declarations: ReadonlyArray<Case> = [
     "job",
     "a consumer is named twice",
     jobOf({ triage }, { consumers: ["crm"] })
+  ],
+  [
+    "an export to nowhere",
+    jobOf({ triage }, { release: { exports: [toParquet(" ")] } }),
+    "job",
+    "an export as parquet names no folder",
+    jobOf({ triage }, { release: { exports: [toParquet("out")] } })
+  ],
+  [
+    "an export of a step that the job doesn't have",
+    jobOf({ triage }, { release: { exports: [toCsv("out", { step: mood })] } }),
+    "job",
+    "an export as csv is of a step that the job doesn't have",
+    jobOf({ triage, mood }, { release: { exports: [toCsv("out", { step: mood })] } })
+  ],
+  [
+    "an export of a step that isn't the last",
+    jobOf({ triage, checked }, { release: { exports: [toCsv("out", { step: triage })] } }),
+    "job",
+    "an export as csv is of triage, whose rows go on to another step",
+    jobOf({ triage, checked }, { release: { exports: [toCsv("out", { step: checked })] } })
+  ],
+  [
+    "two exports into one file",
+    jobOf({ triage }, { release: { exports: [toJsonl("out"), toJsonl("out", { step: triage })] } }),
+    "job",
+    "two exports write the same jsonl file",
+    jobOf({ triage, mood }, { release: { exports: [toJsonl("out", { step: triage }), toJsonl("out", { step: mood }), toCsv("out")] } })
   ]
 ]
 

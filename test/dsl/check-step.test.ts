@@ -139,6 +139,20 @@ const infers: ReadonlyArray<Case> = [
   ],
   ["a temperature over 2", asking({ temperature: 2.5 }), "asked", "temperature is 2.5", asking({ temperature: 2 })],
   ["a temperature that is no number", asking({ temperature: Number.NaN }), "asked", "temperature is NaN", asking({ temperature: 0 })],
+  [
+    "a least confidence over 1",
+    asking({ confidence: () => 1, confidenceMin: 70 }),
+    "asked",
+    "confidenceMin is 70",
+    asking({ confidence: () => 1, confidenceMin: 0.7 })
+  ],
+  [
+    "a least confidence of answers that have none",
+    asking({ confidenceMin: 0.7 }),
+    "asked",
+    "confidenceMin is set, and nothing says how sure an answer is",
+    asking({ confidence: () => 1 })
+  ],
   ["no model", asking({ model: [] }), "asked", "has no model", asking({})],
   [
     "a cascade of one model twice",

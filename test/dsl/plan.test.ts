@@ -32,9 +32,11 @@ import {
   stepsInOrder,
   sum,
   system,
+  toCsv,
   usd,
   user,
   validate,
+  type Export,
   type InferDefinition,
   type Job,
   type Model,
@@ -55,6 +57,7 @@ interface Variant {
   readonly within?: "6 hours" | "360 minutes" | "7 hours"
   readonly retention?: "30 days"
   readonly consumers?: ReadonlyArray<string>
+  readonly release?: { readonly exports?: ReadonlyArray<Export> }
   readonly path?: string | (() => string)
   readonly schema?: typeof Mail | Schema.Struct<(typeof Mail)["fields"] & { readonly cc: Schema.String }>
   readonly key?: (mail: typeof Mail.Type) => string
@@ -63,6 +66,7 @@ interface Variant {
   readonly prompt?: (mail: typeof Mail.Type) => readonly [ReturnType<typeof user>]
   readonly output?: typeof Out | Schema.Struct<(typeof Out)["fields"] & { readonly why: Schema.String }>
   readonly confidence?: (output: typeof Out.Type) => number
+  readonly confidenceMin?: number
   readonly maxTokens?: number
   readonly temperature?: number
   readonly reuse?: boolean
@@ -80,7 +84,8 @@ const jobOf = (variant: Variant = {}): Job => {
     within = "6 hours",
     retention,
     consumers = ["crm", "ticketing"],
-    path = "inbox/*.jsonl"
+    path = "inbox/*.jsonl",
+    release
   } = variant
   const {
     schema = Mail,
@@ -93,6 +98,7 @@ const jobOf = (variant: Variant = {}): Job => {
   const {
     prompt = (mail) => [user`Name the topic of ${mail.body}`] as const,
     confidence = (answer) => answer.sure,
+    confidenceMin,
     temperature = 0,
     reuse = true
   } = variant
@@ -104,7 +110,16 @@ const jobOf = (variant: Variant = {}): Job => {
   } = variant
   const mails = jsonl(path, { schema: schema as typeof Mail, key })
   const balanced = partition(mails, { weight })
-  const triage = infer(balanced, { model, prompt, output: output as typeof Out, confidence, maxTokens, temperature, reuse })
+  const triage = infer(balanced, {
+    model,
+    prompt,
+    output: output as typeof Out,
+    confidence,
+    maxTokens,
+    temperature,
+    reuse,
+    ...(confidenceMin === undefined ? {} : { confidenceMin })
+  })
   const trusted = validate(triage, { sure: { pass, orElse } })
   const mix = aggregate(trusted, { byTopic: countBy(by), total: count })
   return job(name, {
@@ -115,6 +130,7 @@ const jobOf = (variant: Variant = {}): Job => {
     budget: usd(budget),
     schedule: cron("0 1 * * *", { timeZone: "UTC", within }),
     ...(retention === undefined ? {} : { retention }),
+    ...(release === undefined ? {} : { release }),
     steps: { mails, balanced, triage, trusted, mix, morning: report(mix, text) }
   })
 }
@@ -191,6 +207,7 @@ const changing: ReadonlyArray<readonly [string, Variant]> = [
   ["the deadline", { within: "7 hours" }],
   ["the retention", { retention: "30 days" }],
   ["a consumer", { consumers: ["crm"] }],
+  ["an export", { release: { exports: [toCsv("out")] } }],
   ["the source's path", { path: "outbox/*.jsonl" }],
   ["the source's function", { path: () => "inbox/*.jsonl" }],
   ["a field of the item", { schema: Schema.Struct({ ...Mail.fields, cc: Schema.String }) }],
@@ -200,6 +217,7 @@ const changing: ReadonlyArray<readonly [string, Variant]> = [
   ["what the prompt shows", { prompt: (mail) => [user`Name the topic of ${mail.kind}`] }],
   ["the role of a message", { prompt: (mail) => [system`Name the topic of ${mail.body}`] }],
   ["a field of the output", { output: Schema.Struct({ ...Out.fields, why: Schema.String }) }],
+  ["the least confidence", { confidenceMin: 0.7 }],
   ["the confidence", { confidence: (answer) => answer.sure / 2 }],
   ["the model", { model: haiku }],
   ["an embedded model's source text", { model: local("bayes", () => ({ topic: "list", sure: 1 })) }],
@@ -218,6 +236,7 @@ const changing: ReadonlyArray<readonly [string, Variant]> = [
 const keeping: ReadonlyArray<readonly [string, Variant]> = [
   ["nothing", {}],
   ["the same span of time in other words", { within: "360 minutes" }],
+  ["a release without exports", { release: {} }],
   ["the order of consumers", { consumers: ["ticketing", "crm"] }]
 ]
 

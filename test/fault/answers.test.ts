@@ -78,7 +78,7 @@ describe.each(tiers)("what a model says ($model, $tier)", { timeout: 120_000 }, 
     }
   })
 
-  it("[case 25] JSON in a fence or behind prose is repaired without another call, and flagged", () => {
+  it("[VAL-2] [case 25] JSON in a fence or behind prose is repaired without another call, and flagged", () => {
     for (const word of ["fenced", "prose"] as const) {
       expect(run.items.outcomes(keyOf(word))).toEqual(["answered"])
       expect(run.items.flagsOf(keyOf(word))).toEqual(["repaired"])
@@ -88,7 +88,7 @@ describe.each(tiers)("what a model says ($model, $tier)", { timeout: 120_000 }, 
     expect(run.items.outcomes(keyOf("half"))).toEqual(["not-json", "answered"])
   })
 
-  it("[case 26] a truncated answer is told from a bad one, paid for, and asked for again with twice the room, and never twice with the same", () => {
+  it("[VAL-2] [case 26] a truncated answer is told from a bad one, paid for, and asked for again with twice the room, and never twice with the same", () => {
     expect(run.items.outcomes(keyOf("long"))).toEqual(["truncated", "answered"])
     expect(run.items.problemsOf(keyOf("long"))).toMatchObject([{ code: "truncated" }])
     expect(run.items.outcomes(keyOf("endless"))).toEqual(["truncated", "truncated", "truncated"])
@@ -101,7 +101,7 @@ describe.each(tiers)("what a model says ($model, $tier)", { timeout: 120_000 }, 
     expect(boundsOf(run, textOf("half"))).toEqual([64, 64])
   })
 
-  it("[case 27] an answer that was all reasoning is told as that, with its cost", () => {
+  it("[VAL-2] [case 27] an answer that was all reasoning is told as that, with its cost", () => {
     expect(run.items.outcomes(keyOf("think"))).toEqual(["empty-after-reasoning", "answered"])
     const [thought] = run.items.calls(keyOf("think"))
     expect(thought).toMatchObject({ output_tokens: 64, reasoning_tokens: 63 })

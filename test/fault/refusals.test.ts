@@ -8,7 +8,7 @@ import { onlyRun } from "../support/run-command.ts"
 const mails = (count: number): ReadonlyArray<string> => Array.from({ length: count }, (_, n) => `mail ${n}.`)
 
 describe("calls that fail", { timeout: 120_000 }, () => {
-  it("[case 66] are made twice, exactly, where one retry is allowed: nobody beneath the run tries again", async () => {
+  it("[case 66] [RTY-1] are made twice, exactly, where one retry is allowed: nobody beneath the run tries again", async () => {
     const run = await askOnce(["a bad one", "a half one", "a good one"], {
       faults: { markers: { bad: "500", half: "bad-json" } },
       env: { ASK_RETRIES: "1" }
@@ -18,6 +18,8 @@ describe("calls that fail", { timeout: 120_000 }, () => {
     expect(run.stats.calls).toBe(5)
     expect(run.items.outcomes("k0")).toEqual(["server-error", "server-error"])
     expect(run.items.outcomes("k1")).toEqual(["not-json", "not-json"])
+    // [RTY-1] Both failed in the primary pass and were asked again in one sweep, after the good one.
+    expect(run.outcome).toMatchObject({ retried: 2, sweeps: 1, delivered: 1, dead: 2 })
   })
 })
 

@@ -13,7 +13,21 @@ export interface AnalystSight {
   readonly counts: Readonly<Record<string, number>>
 }
 
-const views = ["items", "rejections", "attempts", "checkpoints", "dead_letters", "reviews", "flags", "partitions", "runs", "lineage"]
+const views = [
+  "items",
+  "rejections",
+  "attempts",
+  "checkpoints",
+  "dead_letters",
+  "reviews",
+  "retries",
+  "flags",
+  "exports",
+  "steps",
+  "partitions",
+  "runs",
+  "lineage"
+]
 
 /** Starts over `database` (`lineage.duckdb`). */
 export const startAnalyst = (database: string) => {

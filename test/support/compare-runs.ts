@@ -13,7 +13,7 @@ export interface FinishedRun {
 /** What may differ: times and what counts or names processes and commits. Variants are compared by what they stand for. */
 const excluded = new Set(
   (
-    "run started_at ended_at created_at sealed_at released_at completed_at stopped_at committed_at leased_at done_at applied_at ms worker session sessions " +
+    "run started_at ended_at created_at sealed_at released_at completed_at stopped_at committed_at leased_at done_at applied_at queued_at due_at ms worker session sessions " +
     "commit_no epoch pid variant version code_version"
   ).split(" ")
 )

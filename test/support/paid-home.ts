@@ -24,6 +24,9 @@ export interface PaidOutcome {
   readonly calls: number
   readonly reused: number
   readonly savedUsd: number
+  readonly retried: number
+  readonly sweeps: number
+  readonly alerts: number
 }
 
 export interface PaidHome extends AsyncDisposable {

@@ -20,6 +20,9 @@ import {
   usd,
   user,
   validate,
+  type Cron,
+  type Export,
+  type Job,
   type Plan
 } from "../../dsl/index.ts"
 import { openDuckLedger, type DuckLedger } from "../../runtime/store/ledger-duckdb.ts"
@@ -38,7 +41,13 @@ export const Triage = Schema.Struct({
   tags: Schema.Array(Schema.String)
 })
 
-export const samplePlan = (output: Schema.Codec<object, unknown> = Triage): Plan => {
+export const samplePlan = (output: Schema.Codec<object, unknown> = Triage): Plan => compile(sampleJob({}, output))
+
+/** The job behind `samplePlan`, with what else it declares. */
+export const sampleJob = (
+  changed: { readonly release?: { readonly exports: ReadonlyArray<Export> }; readonly schedule?: Cron } = {},
+  output: Schema.Codec<object, unknown> = Triage
+): Job => {
   const mails = jsonl("inbox/*.jsonl", { schema: Schema.Struct({ id: Schema.String }), key: (mail) => mail.id })
   const spread = partition(mails)
   const triage = infer(spread, { model: local("bayes", () => ({})), prompt: (mail) => [user`${mail.id}`], output })
@@ -46,16 +55,15 @@ export const samplePlan = (output: Schema.Codec<object, unknown> = Triage): Plan
     known: { pass: () => true, orElse: deadLetter },
     sure: { pass: () => true, orElse: review }
   })
-  return compile(
-    job("mail-triage", {
-      owner: "service-desk",
-      purpose: "Route correspondence",
-      classification: "internal",
-      consumers: ["ticketing", "archive"],
-      budget: usd(40),
-      steps: { mails, spread, triage, trusted }
-    })
-  )
+  return job("mail-triage", {
+    owner: "service-desk",
+    purpose: "Route correspondence",
+    classification: "internal",
+    consumers: ["ticketing", "archive"],
+    budget: usd(40),
+    ...changed,
+    steps: { mails, spread, triage, trusted }
+  })
 }
 
 /** An empty state folder that goes with the scope. */
@@ -154,7 +162,7 @@ export const sampleOutput = (seq: number): unknown => ({
   tags: ["a", "b"]
 })
 
-/** Of ten items, the eighth is dead, the ninth goes to review, the others are delivered; each fifth is flagged. */
+/** Of ten items, the eighth is dead, the ninth goes to review, the others are delivered; each fifth is flagged, each fifteenth was asked again. */
 export const sampleSettlement = (seq: number, itemId: string, variant: Variant = bayes): Settlement => {
   const at = new Date(1_793_580_000_000 + seq)
   const base = { code: null, rule: null, attempts: 1, answerStep: "triage" }
@@ -194,7 +202,7 @@ export const sampleSettlement = (seq: number, itemId: string, variant: Variant =
         : { step: "trusted", status: kind, disposition: kind, code: "rule", rule: stop[0]?.rule ?? null, attempts: 1, answerStep: null }
     ],
     problems: kind === null ? [] : [{ step: "trusted", attempt: 1, code: "rule", message: `${secret} breaks a rule`, raw: null }],
-    retries: [],
+    retries: seq % 15 === 0 ? [{ step: "triage", attempt: 1, code: "rule", rule: "again", dueAt: at }] : [],
     stops: stop,
     flags: seq % 5 === 0 ? [{ step: "trusted", rule: "short" }] : [],
     finished: kind ?? "delivered"

@@ -47,7 +47,12 @@ export const sweepRun = Effect.fnUntraced(function* ({ job, ledger, items, answe
     {
       run: "r1",
       job: plan.job,
-      ...{ owner, purpose, classification, consumers, planDigest, budgetUsd },
+      owner,
+      purpose,
+      classification,
+      consumers,
+      planDigest,
+      budgetUsd,
       logicalTime: at,
       interval: { start: at, end: at },
       itemLimit: null,

@@ -2,7 +2,8 @@
 import { Context, Effect, Layer, Schema, Stream } from "effect"
 import {
   aggregate, anthropic, count, countBy, cron, csv, deadLetter, each, files, flag, given, infer, job, join, jsonl, local, mean, openai,
-  openaiCompatible, parquet, partition, report, retry, review, sql, stream, sum, system, usd, user, validate, when
+  openaiCompatible, parquet, partition, report, retry, review, sql, stream, sum, system,
+  toCsv, toJsonl, toParquet, usd, user, validate, when, type ExportContext
 } from "nightshift"
 import type { Answer, Answers, Columns, Json, Needs, Partitions, Report, RunContext, Source, Summary } from "nightshift"
 import mailTriage from "./mail-triage.ts"
@@ -92,6 +93,13 @@ job("asked", { ...about, params: Wider, steps: { asked, rows: regional.sql, shee
 job("asked", { ...about, params: Params, steps: { fed: regional.stream }, services: Mailbox.layer })
 job("unasked", { ...about, params: Params, steps: { mails } })
 job("unasked", { ...about, steps: { nightly } })
+
+// ---- exports: so does a folder
+const exported = { exports: [toParquet("out"), toCsv(({ date, run }) => `out/${date}/${run}`, { step: asked }), toJsonl(({ params }: ExportContext<typeof Params.Type>) => params.region)] }
+job("exported", { ...about, params: Params, steps: { asked }, release: exported })
+job("exported", { ...about, params: Params, steps: { mails }, release: { exports: [toJsonl(({ params }: Run) => params.region)] } })
+job("exported", { ...about, steps: { mails }, release: { exports: [toParquet("out")] } })
+job("exported", { ...about, steps: { mails }, release: {} })
 
 // ---- partitions: what `by` and `tiers` name can be overridden
 const hashed = partition(mails)

@@ -5,7 +5,7 @@
 import { Context, Effect, Layer, Schema, Stream } from "effect"
 import {
   aggregate, anthropic, count, countBy, cron, csv, deadLetter, each, files, given, infer, job, join, jsonl, local, mean, openai, openaiCompatible,
-  parquet, partition, report, retry, review, sql, stream, sum, system, usd, user, validate, when, type RunContext
+  parquet, partition, report, retry, review, sql, stream, sum, system, toCsv, toJsonl, toParquet, usd, user, validate, when, type RunContext
 } from "nightshift"
 import { bayes, haiku } from "./models.ts"
 
@@ -316,9 +316,23 @@ job("x", { ...about, params: Region, steps: { regional } }) // says: Property 'd
 // @ts-expect-error a parameter of another type
 job("x", { ...about, params: Textual, steps: { regional } }) // says: Type 'string' is not assignable to type 'number'.
 // @ts-expect-error two sources that read different parameters, and a schema for one of them
-job("x", { ...about, params: Params, steps: { regional, otherwise } }) // says: "The sources read parameters of different types: give them one type"
+job("x", { ...about, params: Params, steps: { regional, otherwise } }) // says: "Sources and exports read parameters of different types: give them one type"
 // @ts-expect-error params is a schema, not a value
 job("x", { ...about, params: { region: "eu", days: 7 }, steps: { regional } }) // says: 'region' does not exist in type
+
+// ---- jobs: exports
+// @ts-expect-error an export reads parameters that the job doesn't declare
+job("x", { ...about, steps: { triage }, release: { exports: [toCsv(({ params }: Run) => params.region)] } }) // says: Property 'params' is missing in type
+// @ts-expect-error an export reads other parameters than the source
+job("x", { ...about, params: Params, steps: { regional }, release: { exports: [toCsv(({ params }: RunContext<{ readonly town: string }>) => params.town)] } }) // says: "Sources and exports read parameters of different types: give them one type"
+// @ts-expect-error parameters of no known type
+toParquet(({ params }) => params.region) // says: 'params' is of type 'unknown'.
+// @ts-expect-error a folder that isn't text
+toJsonl(({ interval }) => interval.start) // says: Type 'Date' is not assignable to type 'string'.
+// @ts-expect-error an export of what isn't an answer
+toParquet("out", { step: mix }) // says: is not assignable to type 'Answers<any, any, any>'
+// @ts-expect-error a path is no export yet
+job("x", { ...about, steps: { triage }, release: { exports: ["out.csv"] } }) // says: Type 'string' is not assignable to type 'Export<any>'.
 
 // ---- jobs
 // @ts-expect-error a step that isn't one

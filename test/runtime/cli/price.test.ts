@@ -4,7 +4,7 @@ import { join } from "node:path"
 
 import { describe, expect, it } from "vitest"
 
-import { readBudgetGate, suggestedUsd } from "../../../runtime/execute/budget-gate.ts"
+import { budgetGate, suggestedUsd } from "../../../runtime/execute/budget-gate.ts"
 import type { PriceEstimate } from "../../../runtime/execute/price-estimate.ts"
 import { mailTexts, openPaidHome, outcomeOf, paidJob } from "../../support/paid-home.ts"
 import { lastJson, runNames, startRuntime, until, type Ended } from "../../support/run-command.ts"
@@ -156,7 +156,7 @@ describe("the warning at 80 % of the budget", { timeout: 60_000 }, () => {
     const resumed = await paid.start(["resume", run]).ended
     expect(resumed.code, resumed.stderr).toBe(4)
     const [gate] = JSON.parse((await paid.start(["gates"]).ended).stdout) as ReadonlyArray<{ readonly detail: unknown }>
-    const detail = readBudgetGate(gate?.detail)
+    const detail = budgetGate.read(gate?.detail)
     if (detail === null) throw new Error("The gate has no detail")
     expect(detail.uncertainUsd).toBeGreaterThan(0)
     const approved = await paid.start(["approve", `${run}.1`, "--add-usd", String(suggestedUsd(detail))]).ended

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 
-import { readBudgetGate, suggestedUsd, type BudgetGateDetail } from "../../../runtime/execute/budget-gate.ts"
+import { budgetGate, suggestedUsd, type BudgetGateDetail } from "../../../runtime/execute/budget-gate.ts"
 
 const gate = (over: Partial<BudgetGateDetail>): BudgetGateDetail => ({
   envelopeUsd: 10,
@@ -32,7 +32,7 @@ describe("the money that a gate asks for", () => {
   })
 
   it("what another version wrote is no detail", () => {
-    expect(readBudgetGate(gate({}))).toEqual(gate({}))
-    expect(readBudgetGate({ envelopeUsd: 10 })).toBeNull()
+    expect(budgetGate.read(gate({}))).toEqual(gate({}))
+    expect(budgetGate.read({ envelopeUsd: 10 })).toBeNull()
   })
 })

@@ -105,6 +105,7 @@ describe("a run at its gates", () => {
     kind: "budget",
     detail: "{}",
     openedAt: new Date(0),
+    expiresAt: null,
     decision,
     addUsd: null
   })

@@ -56,7 +56,7 @@ describe("one model", () => {
     })
   })
 
-  it("an answer that never fits the schema is asked for four times, paid four times, and dead-lettered with the raw answer", async () => {
+  it("[VAL-2] an answer that never fits the schema is asked for four times, paid four times, and dead-lettered with the raw answer", async () => {
     const { model, seen } = scripted({ label: "nonsense" })
     const settled = await runItem({ job: only({ labels: infer(parts, { model, prompt, output: Label }) }), item })
     expect(seen.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4])
@@ -143,6 +143,66 @@ describe("cascade", () => {
   it("the first model's answer is settled before the second is called", async () => {
     const settled = await runItem({ job: only({ labels: cascade(0.1) }), item })
     expect(settled.map(({ answers }) => answers.map(({ step }) => step))).toEqual([["labels_1_cheap"], ["labels_2_good"]])
+  })
+})
+
+describe("confidenceMin", () => {
+  const unsure = (score: number, confidenceMin?: number) =>
+    infer(parts, {
+      model: always("a", score),
+      prompt,
+      output: Label,
+      confidence: (output) => output.score,
+      ...(confidenceMin === undefined ? {} : { confidenceMin })
+    })
+
+  it("[VAL-4] sends an answer below it to review, with its answer and the reason, and lets through what reaches it", async () => {
+    const settled = await runItem({ job: only({ labels: unsure(0.69, 0.7) }), item })
+    expect(pathOf(settled)).toEqual(["labels:review=review"])
+    expect(settled.at(-1)).toMatchObject({
+      finished: "review",
+      attempts: [{ outcome: "answered", confidence: 0.69 }],
+      answers: [{ step: "labels", output: '{"label":"a","score":0.69}' }],
+      checkpoints: [{ answerStep: "labels", code: "low-confidence" }],
+      stops: [{ kind: "review", step: "labels", code: "low-confidence", rule: null, attempts: 1 }],
+      problems: [{ code: "low-confidence", message: "The answer's confidence is 0.69, below the 0.7 that labels asks for." }]
+    })
+    expect(pathOf(await runItem({ job: only({ labels: unsure(0.7, 0.7) }), item }))).toEqual(["labels:answered=delivered"])
+    expect(pathOf(await runItem({ job: only({ labels: unsure(0.1) }), item }))).toEqual(["labels:answered=delivered"])
+  })
+
+  it("[VAL-4] keeps the answer from the rules and the steps behind it", async () => {
+    const labels = unsure(0.2, 0.5)
+    const checked = validate(labels, { nice: { pass: () => false, orElse: deadLetter } })
+    const settled = await runItem({ job: only({ labels, checked }), item })
+    expect(pathOf(settled)).toEqual(["labels:review", "checked:review=review"])
+    expect(settled.at(-1)?.stops).toMatchObject([{ kind: "review", step: "labels" }])
+  })
+
+  it.each([
+    { first: 0.9, last: 0.1, path: ["labels_1_cheap:answered", "labels:answered=delivered"] },
+    { first: 0.1, last: 0.6, path: ["labels_1_cheap:deferred", "labels_2_good:answered", "labels:answered=delivered"] },
+    { first: 0.1, last: 0.3, path: ["labels_1_cheap:deferred", "labels_2_good:answered", "labels:review=review"] }
+  ])("[VAL-4] looks at the answer that a cascade settles on: $first, then $last", async ({ first, last, path }) => {
+    const labels = infer(parts, {
+      model: [local("cheap", () => ({ label: "a", score: first })), local("good", () => ({ label: "b", score: last }))],
+      accept: ({ output }) => output.score > 0.8,
+      prompt,
+      output: Label,
+      confidence: ({ score }) => score,
+      confidenceMin: 0.5
+    })
+    expect(pathOf(await runItem({ job: only({ labels }), item }))).toEqual(path)
+  })
+
+  it("[VAL-4] [CHK-2] what waits for review waits after a resume, and no model is asked again", async () => {
+    const labels = unsure(0.2, 0.5)
+    const checked = validate(labels, { nice: { pass: () => true, orElse: deadLetter } })
+    const settled = await runItem({ job: only({ labels, checked }), item })
+    const before = settled.map((one) => ({ ...one, finished: null, checkpoints: one.checkpoints.filter(({ step }) => step === "labels") }))
+    const resumed = await runItem({ job: only({ labels, checked }), item, before })
+    expect(resumed.flatMap(({ attempts }) => attempts)).toEqual([])
+    expect(pathOf(resumed)).toEqual(["checked:review=review"])
   })
 })
 

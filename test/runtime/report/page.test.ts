@@ -83,6 +83,36 @@ describe("the page of a report", () => {
     expect(tipsOf("What became").map((tip) => Number.parseInt(tip.replace(",", "")))).toEqual([5731, 213, 71, 31])
   })
 
+  it("[OPS-1] [OPS-4] holds the run against each service level, and says what to do where one is missed badly", () => {
+    const text = textOf(page)
+    expect(text).toContain("Within its time 38 min 12 s of 6 h by the deadline met")
+    expect(text).toContain("Failed at first 1.4 % below 2 % of items met")
+    expect(text).toContain("Dead letters 1.2 % below 0.1 % of items missed, look at it Mend the cause, then replay them.")
+    expect(text).toContain("Over budget 0 % never met")
+    expect(text).toContain("Answers that passed 99.2 % above 99.5 % missed")
+    const late = {
+      ...sampleReport,
+      slos: sampleReport.slos.map((slo) => (slo.slo === "within-sla" ? { ...slo, value: 1.5, met: false, alerting: true } : slo))
+    }
+    expect(textOf(renderPage(late))).toContain("Within its time 3 h late by the deadline missed, look at it")
+    expect(textOf(renderPage(emptyReport))).not.toContain("Service levels")
+  })
+
+  it("[OPS-4] tells the run's moments, with the marks of its deadline where it has one", () => {
+    const text = textOf(page)
+    expect(text).toContain("70 % 18:12:12 90 % 19:24:12 due 20:00:12")
+    expect(text).toContain("14:20:12 + 20 min alert: outage")
+    expect(text).toContain("14:38:23 + 38 min 11 s exported to consumers 14:38:24 + 38 min 12 s done")
+    expect(textOf(renderPage({ ...sampleReport, sla: null }))).not.toContain("70 %")
+  })
+
+  it("[OPS-4] tells how answers were judged, an item for each cause, and what consumers were given", () => {
+    const text = textOf(page)
+    expect(text).toContain("triage/haiku 1,313 1,268 0 45 0 9 96.6 % 0.781")
+    expect(text).toContain("trusted rule confident 213 9f31c0a2b7d1e4f5a6b7c8d9")
+    expect(text).toContain("run=mail-triage-20261125-2k7q/revision=1/trusted.parquet 1 5,731 812.3 kB 0b6f4f7a90c3")
+  })
+
   it("[OPS-4] tells time in the zone that is asked for, and names it", () => {
     const text = textOf(renderPage(sampleReport, { timeZone: "Australia/Sydney" }))
     expect(text).toContain("25 Nov 2026, 01:00")

@@ -46,11 +46,77 @@ export const sampleReport: RunReport = {
     step("trusted", "validate", null, { passed: 5731, review: 213, dead: 26 }, 0, null, null, 0, 0, null)
   ],
   causes: [
-    { kind: "review", step: "trusted", code: "rule", rule: "confident", items: 213 },
-    { kind: "flag", step: "trusted", code: "rule", rule: "knownSender", items: 118 },
-    { kind: "dead", step: "triage/haiku", code: "wrong-schema", rule: null, items: 38 },
-    { kind: "dead", step: "trusted", code: "rule", rule: "notEmpty", items: 26 },
-    { kind: "dead", step: "triage/haiku", code: "truncated", rule: null, items: 7 }
+    { kind: "review", step: "trusted", code: "rule", rule: "confident", items: 213, example: "9f31c0a2b7d1e4f5a6b7c8d9" },
+    { kind: "flag", step: "trusted", code: "rule", rule: "knownSender", items: 118, example: "77aa01e2c4b5d6f7a8b9c0d1" },
+    { kind: "dead", step: "triage/haiku", code: "wrong-schema", rule: null, items: 38, example: "0c1d2e3f4a5b6c7d8e9f0a1b" },
+    { kind: "dead", step: "trusted", code: "rule", rule: "notEmpty", items: 26, example: "b1c2d3e4f5a6b7c8d9e0f1a2" },
+    { kind: "dead", step: "triage/haiku", code: "truncated", rule: null, items: 7, example: "5a6b7c8d9e0f1a2b3c4d5e6f" }
+  ],
+  slos: [
+    { slo: "within-sla", target: 1, alert: null, value: 2292 / 21_600, met: true, alerting: false },
+    { slo: "primary-failure-rate", target: 0.02, alert: 0.05, value: 0.0142, met: true, alerting: false },
+    { slo: "dead-letter-rate", target: 0.001, alert: 0, value: 71 / 6046, met: false, alerting: true },
+    { slo: "cost-overrun", target: 0, alert: null, value: 0, met: true, alerting: false },
+    { slo: "pass-rate", target: 0.995, alert: 0.99, value: 0.9923, met: false, alerting: false }
+  ],
+  quality: [
+    {
+      step: "triage/bayes",
+      judged: 6015,
+      passed: 6015,
+      review: 0,
+      failed: 0,
+      flagged: 0,
+      repaired: 0,
+      passRate: 1,
+      meanConfidence: 0.9431
+    },
+    {
+      step: "triage/haiku",
+      judged: 1313,
+      passed: 1268,
+      review: 0,
+      failed: 45,
+      flagged: 0,
+      repaired: 9,
+      passRate: 0.9657,
+      meanConfidence: 0.781
+    },
+    {
+      step: "trusted",
+      judged: 5970,
+      passed: 5731,
+      review: 213,
+      failed: 26,
+      flagged: 118,
+      repaired: 0,
+      passRate: 0.9956,
+      meanConfidence: null
+    }
+  ],
+  sla: {
+    warnAt: new Date(started + 0.7 * 21_600_000).toISOString(),
+    escalateAt: new Date(started + 0.9 * 21_600_000).toISOString(),
+    deadline: new Date(started + 21_600_000).toISOString()
+  },
+  timeline: [
+    { at: new Date(started).toISOString(), kind: "began", detail: null },
+    { at: new Date(started + 4_000).toISOString(), kind: "sealed", detail: null },
+    { at: new Date(started + 1_200_000).toISOString(), kind: "alert", detail: "outage" },
+    { at: new Date(started + 2_290_000).toISOString(), kind: "released", detail: null },
+    { at: new Date(started + 2_291_000).toISOString(), kind: "exported", detail: null },
+    { at: new Date(started + 2_292_000).toISOString(), kind: "ended", detail: "done" }
+  ],
+  exports: [
+    {
+      revision: 1,
+      step: "trusted",
+      format: "parquet",
+      rows: 5731,
+      bytes: 812_344,
+      sha256: "0b6f4f7a90c3d5e18f27a6b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7",
+      path: "/srv/exports/mail-triage/run=mail-triage-20261125-2k7q/revision=1/trusted.parquet"
+    }
   ],
   partitions: Array.from({ length: 30 }, (_, index) => ({
     partition: (index * 7) % 30,
@@ -72,6 +138,8 @@ export const sampleReport: RunReport = {
   ],
   money: { budgetUsd: 40, estimateUsd: 1.62, spentUsd: 1.3082 },
   usage: { calls: 7_420, reused: 31, cacheReadTokens: 88_000, savedUsd: 0.42 },
+  retries: { retried: 212, sweeps: 2, queued: 0 },
+  alerts: [{ kind: "budget-80", at: "2026-11-02T15:41:07.000Z" }],
   costs: {
     models: [
       {
@@ -140,6 +208,9 @@ export const emptyReport: RunReport = {
   flagged: 0,
   steps: [step("triage/bayes", "infer", "bayes-1", {}, 0, null, null, 0, 0, null)],
   causes: [],
+  slos: sampleReport.slos.map((slo) => ({ ...slo, value: null, met: null, alerting: false })),
+  quality: [],
+  exports: [],
   partitions: [],
   partitionCount: 0,
   skew: { items: null, weight: null },
@@ -147,6 +218,8 @@ export const emptyReport: RunReport = {
   confidence: [{ step: "triage/bayes", bins: Array.from({ length: 20 }, () => 0), none: 0 }],
   money: { budgetUsd: 40, estimateUsd: 0, spentUsd: 0 },
   usage: { calls: 0, reused: 0, cacheReadTokens: 0, savedUsd: 0 },
+  retries: { retried: 0, sweeps: 0, queued: 0 },
+  alerts: [],
   costs: { models: [], failedUsd: 0, unpricedCalls: 0, savedUsd: { batch: 0, caching: 0, reuse: 0 } },
   gates: [],
   summaries: [{ step: "mix", values: { total: 0, accuracy: null, byTopic: {} } }],
@@ -186,14 +259,15 @@ export const largeReport: RunReport = {
     step: `step-${index}`,
     code: "rule",
     rule: `rule-${index}`,
-    items: index + 1
+    items: index + 1,
+    example: `item-${index}`
   }))
 }
 
 /** Markup, quotes, Markdown, an entity, a mark that turns the direction of text, half a surrogate pair, a control. */
 export const hostile = `<script>hacked=1</script>"'><img src=x onerror=hacked=1> [a](javascript:hacked=1) ![b](https://evil.example/c.png) <marquee> &#x202e; \u202e \ud800 \u0000 class="x" font-family:y; {a|b}`
 
-const harmless = new Set(["kind", "status", "logicalTime", "startedAt", "endedAt", "at"])
+const harmless = new Set(["kind", "slo", "warnAt", "escalateAt", "deadline", "status", "logicalTime", "startedAt", "endedAt", "at"])
 
 /** The sample with every text made hostile, names of statuses and of aggregates too. */
 export const hostileReport = spoil(sampleReport) as RunReport

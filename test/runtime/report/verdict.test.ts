@@ -51,6 +51,7 @@ describe("the verdict", () => {
       "Ended 24 Nov 2026, 14:38 after 38 min 12 s of work; $1.31 spent of $40.00.",
       "47 rows could not be used and were set aside.",
       "118 items carry an advisory flag.",
+      "212 items failed at first and were asked again, in 2 sweeps.",
       "It took 3 processes: the run was resumed.",
       "Every row read is accounted for."
     ])

@@ -37,7 +37,10 @@ const complete = {
   checkpoints: 2 * items,
   dead_letters: 30,
   reviews: 30,
+  retries: 20,
   flags: 60,
+  exports: 0,
+  steps: 4,
   partitions: 4,
   runs: 1
 }
@@ -208,7 +211,8 @@ describe("what analysts see", () => {
           `select count(*) as rows, count(*) filter (contains(to_json(t)::text, '${secret}')) as telling from ${name} t`
         )
         expect(found, name).toEqual({ rows: expect.any(Number), telling: 0 })
-        expect(found["rows"], name).toBeGreaterThan(0)
+        // What is exported comes after the release: its own test looks at that.
+        if (name !== "exports") expect(found["rows"], name).toBeGreaterThan(0)
       }
     })
   )

@@ -1,0 +1,49 @@
+/** Whether what failed in the primary pass is asked again without a person's word (RTY-2). */
+import * as Effect from "effect/Effect"
+
+import type { Plan } from "../../dsl/index.ts"
+import { percent } from "../report/text.ts"
+import type { LedgerShape } from "../store/ledger.ts"
+import type { StoreError } from "../store/store-error.ts"
+import type { WaitsAtGate } from "./run-error.ts"
+import { waitAtGate } from "./wait-at-gate.ts"
+import type { FailedPass } from "./work.ts"
+
+const failureRateDefault = 0.05
+/** One failure in fewer would be above the rate that nobody declared. */
+const itemsMin = 100
+
+export interface SweepQuestion {
+  readonly ledger: Pick<LedgerShape, "gates" | "openGate" | "tally" | "raiseAlert">
+  readonly run: string
+  readonly plan: Pick<Plan, "failureRateMax">
+  /** A person looks at a trial anyway, and it has few items. */
+  readonly isTrial: boolean
+}
+
+/** Returns where the sweeps may begin; fails with `WaitsAtGate` where too many items failed and nobody has agreed yet. All must be durable before. */
+export const agreeToSweeps = Effect.fn("Run.agreeToSweeps")(function* (
+  { ledger, run, plan, isTrial }: SweepQuestion,
+  { items: failed, byCode }: FailedPass
+): Effect.fn.Return<void, StoreError | WaitsAtGate> {
+  const { manifest } = yield* ledger.tally
+  const rateMax = plan.failureRateMax ?? failureRateDefault
+  const rate = failed / Math.max(1, manifest)
+  if (isTrial || rate <= rateMax || (plan.failureRateMax === undefined && manifest < itemsMin)) return
+  if (yield* ledger.raiseAlert("failure-rate", { items: manifest, failed, rateMax }))
+    yield* Effect.logWarning(
+      `${percent(failed, manifest)} of the items of run ${run} failed in its primary pass. Nothing is asked again before somebody has looked.`
+    )
+  const detail = {
+    items: manifest,
+    attempted: manifest,
+    failed,
+    rate,
+    rateMax,
+    byCode: byCode.slice(0, codesMax).map(({ code, items }) => ({ code, count: items }))
+  }
+  // A rejected one holds the rest back before anything is worked on.
+  yield* waitAtGate({ ledger, run, kind: "failure-rate", detail })
+})
+
+const codesMax = 10
