@@ -23,7 +23,22 @@ export const checkJob = (job: Job): ReadonlyArray<PlanFault> => [
 ]
 
 const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
-  const { owner, purpose, budget, retention, failureRateMax, gateExpiry, callbackTimeout, schedule, params, consumers = [] } = options
+  const {
+    owner,
+    purpose,
+    budget,
+    retention,
+    failureRateMax,
+    passRateMin = 1,
+    release,
+    gateExpiry,
+    callbackTimeout,
+    schedule,
+    params,
+    consumers = [],
+    notify = []
+  } = options
+  const sample = release?.sample ?? 1
   return [
     ...faultUnless(/^[a-z][a-z0-9-]{0,62}$/.test(name), {
       step: "job",
@@ -42,6 +57,16 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
       remedy: "give a finite amount of at least 0: usd(40)"
     }),
     ...(retention === undefined ? [] : checkDuration("retention", retention)),
+    ...faultUnless(passRateMin >= 0 && passRateMin <= 1, {
+      step: "job",
+      problem: `passRateMin is ${passRateMin}, not a share`,
+      remedy: "give a number from 0 to 1: 0.99 lets one item in a hundred fail"
+    }),
+    ...faultUnless(Number.isInteger(sample) && sample >= 1 && sample <= 1_000, {
+      step: "job",
+      problem: `release.sample is ${sample}`,
+      remedy: "say how many items a person looks at: a whole number from 1 to 1,000"
+    }),
     ...faultUnless(failureRateMax === undefined || (failureRateMax >= 0 && failureRateMax <= 1), {
       step: "job",
       problem: `failureRateMax is ${failureRateMax}`,
@@ -55,6 +80,11 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
       step: "job",
       problem: "a consumer is named twice",
       remedy: "list each consumer once"
+    }),
+    ...faultUnless(new Set(notify).size === notify.length && notify.every((channel) => channel.trim() !== ""), {
+      step: "job",
+      problem: "notify names a channel twice, or none",
+      remedy: 'name each channel once, as the accounts file does: notify: ["ops"]'
     })
   ]
 }

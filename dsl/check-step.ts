@@ -98,6 +98,23 @@ const isSpacing = (input: Duration.Input): boolean => {
   return ms >= 1 && ms <= 900_000
 }
 
+const checkEvaluation = (step: string, { evaluation }: InferDefinition): ReadonlyArray<PlanFault> => {
+  if (evaluation === undefined) return []
+  const { labelled, scoreMin } = evaluation
+  return [
+    ...faultUnless(scoreMin >= 0 && scoreMin <= 1, {
+      step,
+      problem: `the evaluation's scoreMin is ${scoreMin}`,
+      remedy: "give the mean score to reach, from 0 to 1"
+    }),
+    ...faultUnless("kind" in labelled || (labelled.length > 0 && labelled.length <= 10_000), {
+      step,
+      problem: `the evaluation has ${"kind" in labelled ? "" : labelled.length} labelled rows`,
+      remedy: "give from 1 to 10,000"
+    })
+  ]
+}
+
 const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFault> => {
   const { output, models, maxTokens, temperature, retriesMax, retrySpacing, overrides } = infer
   const faults = checkSchema(step, "the output", output)
@@ -130,6 +147,7 @@ const checkInfer = (step: string, infer: InferDefinition): ReadonlyArray<PlanFau
       remedy: 'give a time from 1 ms to 15 minutes, such as "30 seconds"'
     }),
     ...checkConfidence(step, infer),
+    ...checkEvaluation(step, infer),
     ...faultUnless(models.length > 0, { step, problem: "has no model", remedy: "name one: local(…), openai(…), anthropic(…)" }),
     ...faultUnless(new Set(names).size === names.length, {
       step,

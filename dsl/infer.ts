@@ -1,6 +1,7 @@
 /** The step that asks a model about each row. */
 import type * as Duration from "effect/Duration"
 
+import type { Evaluation } from "./evaluation.ts"
 import type { Cascade, Model, ModelServices } from "./model.ts"
 import {
   makeStep,
@@ -60,7 +61,7 @@ interface InferSettings {
   readonly reuse?: boolean
 }
 
-interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettings {
+interface InferOptions<From, M, P, O, S extends PlainSchema, L> extends InferSettings {
   /** A model, or a cascade of models, cheapest first, with `accept`. */
   readonly model: M
   readonly prompt: P & Prompt<RowOf<From>>
@@ -72,6 +73,8 @@ interface InferOptions<From, M, P, O, S extends PlainSchema> extends InferSettin
    * Of a cascade the answer that was accepted counts. Needs `confidence`. Default: every answer goes on.
    */
   readonly confidenceMin?: number
+  /** What must be proved on labelled rows before a run uses a new prompt, model or parameters. Default: nothing. */
+  readonly evaluation?: Evaluation<RowOf<From>, NoInfer<S["Type"]>, L>
   /** Another model or prompt for partitions of a label (`partition`'s `by` or `tiers`). */
   readonly overrides?: O & Overrides<From>
 }
@@ -82,10 +85,11 @@ export const infer = <
   S extends PlainSchema,
   P extends Prompt<RowOf<From>>,
   const M extends Model<any> | Cascade,
-  O extends Overrides<From> = {}
+  O extends Overrides<From> = {},
+  L = never
 >(
   rows: ReadsRows<From>,
-  options: InferOptions<From, M, P, O, S> & Acceptance<M, From, S["Type"]>
+  options: InferOptions<From, M, P, O, S, L> & Acceptance<M, From, S["Type"]>
 ): Answers<ItemOf<From>, S["Type"], ServicesOf<From> | ModelServices<M> | Services<P> | OverrideServices<O>> => {
   // The compiler proved each callback against its row; the run time hands it exactly such rows.
   const proved = options as unknown as Omit<InferDefinition, "kind" | "reads" | "models"> & { readonly model: Model | Cascade }

@@ -19,6 +19,11 @@ type Exports = ReadonlyArray<Export<any>>
 interface ReleaseOptions<E extends Exports> {
   /** Files for downstream: `toParquet(…)`, `toJsonl(…)`, `toCsv(…)`. Default none: the analysts' `outputs` views alone. */
   readonly exports?: E
+  /**
+   * For a high-stakes job: how many delivered items (1 to 1,000) a person must accept before anything is released. They are drawn from all labels, from
+   * flagged and unflagged ones, and from all levels of confidence. Default: released without.
+   */
+  readonly sample?: number
 }
 
 interface JobOptions<S extends Steps, E extends Exports = Exports> {
@@ -29,8 +34,10 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly classification: Classification
   /** Where the data may be processed: every model that isn't embedded must name one of these as its `region`. Default: anywhere. */
   readonly regions?: ReadonlyArray<string>
-  /** The systems that read the outputs, told of a late or partial run. Default none. */
+  /** The systems that read the outputs, told of a late or partial run by a channel of the same name. Default none. */
   readonly consumers?: ReadonlyArray<string>
+  /** Channels that hear of the job's alerts and incidents; the accounts file says what they are. Default none. */
+  readonly notify?: ReadonlyArray<string>
   readonly release?: ReleaseOptions<E>
   readonly schedule?: Cron
   /** What one run may spend at most. */
@@ -38,11 +45,10 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
   /**
-   * How long one call of the job's own code (a prompt, rule, `accept`, `when`, reducer, embedded model, …) may take. One that holds the process for
-   * longer ends it, and the resume dead-letters its item as `hung`; one that waits for longer is interrupted, with the same dead letter. From 1
-   * second to 1 hour; default 30 seconds, and for an embedded model that answers later (a Promise, an Effect) 10 minutes.
+   * The share of judged items (delivered, dead letters, in review) that must be delivered, 0 to 1. Below it the run raises an alert, and its release waits
+   * at a gate for a person. Default: 0.99, and then the gate stands from 100 judged items on; with fewer, one bad item would always be too many.
    */
-  readonly callbackTimeout?: Duration.Input
+  readonly passRateMin?: number
   /**
    * The share of items that may fail in the primary pass (0 to 1): above it, a person must agree before they are asked again. Default 0.05, judged in
    * runs of 100 items and more; what is declared is judged in any.
@@ -50,6 +56,12 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly failureRateMax?: number
   /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
   readonly gateExpiry?: Duration.Input
+  /**
+   * How long one call of the job's own code (a prompt, rule, `accept`, `when`, reducer, embedded model, …) may take. One that holds the process for
+   * longer ends it, and the resume dead-letters its item as `hung`; one that waits for longer is interrupted, with the same dead letter. From 1
+   * second to 1 hour; default 30 seconds, and for an embedded model that answers later (a Promise, an Effect) 10 minutes.
+   */
+  readonly callbackTimeout?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */
   readonly steps: S
 }

@@ -6,6 +6,7 @@ import type { Classification } from "./classification.ts"
 import { jsonSchemaOf, storedColumns, type FlatColumn, type JsonSchema } from "./columns.ts"
 import { digest } from "./digest.ts"
 import { isTerminal, type Job } from "./job.ts"
+import type { EvaluationDefinition } from "./evaluation.ts"
 import { modelSteps, type Model, type OpenAiApi, type Price } from "./model.ts"
 import { PlanError } from "./plan-error.ts"
 import type { Export, ExportFormat } from "./release.ts"
@@ -78,6 +79,8 @@ export type PlannedStep = PlannedBase &
         readonly retryWithError?: boolean
         readonly confidenceMin?: number
         readonly reuse: boolean
+        /** Only where the author set it. */
+        readonly evaluation?: { readonly scoreMin: number; readonly labelled: string; readonly codeDigest: string }
         readonly codeDigest: string
       }
     | {
@@ -109,16 +112,17 @@ export interface Plan {
   readonly regions?: ReadonlyArray<string>
   readonly consumers: ReadonlyArray<string>
   /** Only where the author set it. */
-  readonly release?: { readonly exports?: ReadonlyArray<PlannedExport> }
+  readonly notify?: ReadonlyArray<string>
+  /** Only where the author set it. */
+  readonly release?: { readonly exports?: ReadonlyArray<PlannedExport>; readonly sample?: number }
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
-  /** Only where the author set it. */
-  readonly callbackTimeoutMs?: number
-  /** Only where the author set it. */
+  /** These four only where the author set them. */
+  readonly passRateMin?: number
   readonly failureRateMax?: number
-  /** Only where the author set it. */
   readonly gateExpiryMs?: number
+  readonly callbackTimeoutMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
@@ -130,21 +134,8 @@ export interface Plan {
 export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
-  const {
-    owner,
-    purpose,
-    classification,
-    regions,
-    consumers,
-    release,
-    schedule,
-    budget,
-    retention,
-    failureRateMax,
-    gateExpiry,
-    callbackTimeout,
-    params
-  } = job.options
+  const { owner, purpose, classification, regions, consumers, notify, schedule, budget, retention, params } = job.options
+  const { passRateMin, failureRateMax, gateExpiry, callbackTimeout } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -153,7 +144,8 @@ export const compile = (job: Job): Plan => {
     classification,
     ...(regions === undefined ? {} : { regions: regions.toSorted() }),
     consumers: (consumers ?? []).toSorted(),
-    ...(release?.exports === undefined ? {} : { release: { exports: release.exports.map((one) => planExport(job, one)) } }),
+    ...(notify === undefined ? {} : { notify: notify.toSorted() }),
+    ...planRelease(job),
     schedule:
       schedule === undefined
         ? null
@@ -165,9 +157,10 @@ export const compile = (job: Job): Plan => {
           },
     budgetUsd: budget.usd,
     retentionMs: retention === undefined ? null : Duration.toMillis(Duration.fromInputUnsafe(retention)),
-    ...(callbackTimeout === undefined ? {} : { callbackTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(callbackTimeout)) }),
+    ...(passRateMin === undefined ? {} : { passRateMin }),
     ...(failureRateMax === undefined ? {} : { failureRateMax }),
     ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
+    ...(callbackTimeout === undefined ? {} : { callbackTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(callbackTimeout)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }
@@ -183,6 +176,18 @@ const planExport = (job: Job, { format, folder, step }: Export<any>): PlannedExp
 
 /** For people: types stripped from a function leave gaps. */
 const placeText = (place: unknown): string => (typeof place === "function" ? String(place).replaceAll(/\s+/g, " ") : JSON.stringify(place))
+
+/** Nothing where the job declares nothing of it: plans from before keep their digest. */
+const planRelease = (job: Job): Pick<Plan, "release"> => {
+  const { exports, sample } = job.options.release ?? {}
+  if (exports === undefined && sample === undefined) return {}
+  return {
+    release: {
+      ...(exports === undefined ? {} : { exports: exports.map((one) => planExport(job, one)) }),
+      ...(sample === undefined ? {} : { sample })
+    }
+  }
+}
 
 /** Every reached step after the steps it reads; ties in the author's order. */
 export const stepsInOrder = (job: Job): ReadonlyArray<Step> => {
@@ -243,7 +248,20 @@ const planInfer = (base: PlannedBase, definition: InferDefinition): PlannedStep 
     ...(definition.retryWithError === undefined ? {} : { retryWithError: definition.retryWithError }),
     ...(definition.confidenceMin === undefined ? {} : { confidenceMin: definition.confidenceMin }),
     reuse: definition.reuse,
+    ...(definition.evaluation === undefined ? {} : { evaluation: planEvaluation(definition.evaluation) }),
     codeDigest: codeDigest(definition.accept, definition.confidence)
+  }
+}
+
+/** Labelled rows are digested: they are data, and may be personal. */
+const planEvaluation = ({ labelled, score, scoreMin }: EvaluationDefinition) => {
+  if (!("kind" in labelled)) return { scoreMin, labelled: digest(labelled), codeDigest: codeDigest(score) }
+  const source = definitionOf(labelled)
+  const place = source.kind === "source" ? source.location : null
+  return {
+    scoreMin,
+    labelled: typeof place === "function" ? String(place).replaceAll(/\s+/g, " ") : JSON.stringify(place),
+    codeDigest: codeDigest(score)
   }
 }
 

@@ -45,7 +45,7 @@ const exportAs =
 
 /**
  * Exports delivered rows as Parquet to a folder, a path or a function of the run; a relative one starts from the working directory. A release writes
- * `run=<run>/revision=<n>/<step>.parquet` in it, then `_manifest.json` (columns, rows, digests), then `_SUCCESS`: files under a
+ * `<run>/revision-<n>/<step>.parquet` in it, then `_manifest.json` (columns, rows, digests), then `_SUCCESS`: files under a
  * `_SUCCESS` are whole and never change. Never of a trial, and not before completeness holds and every gate is open.
  */
 export const toParquet = exportAs("parquet")

@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 
+import type { EvaluationDefinition } from "./evaluation.ts"
 import type { Model } from "./model.ts"
 import type { Message } from "./template.ts"
 import type { Tier } from "./partition.ts"
@@ -159,6 +160,7 @@ export interface InferDefinition {
   readonly retrySpacing?: Duration.Input
   readonly retryWithError?: boolean
   readonly reuse: boolean
+  readonly evaluation?: EvaluationDefinition
 }
 
 export interface RuleDefinition {

@@ -11,14 +11,18 @@ import * as Logger from "effect/Logger"
 import { cancel } from "./cli/cancel.ts"
 import { compare } from "./cli/compare.ts"
 import { approve, reject } from "./cli/decide.ts"
+import { dlq } from "./cli/dlq.ts"
 import { doctor } from "./cli/doctor.ts"
 import { gates } from "./cli/gates.ts"
+import { incidents } from "./cli/incidents.ts"
 import { init } from "./cli/init.ts"
 import { plan } from "./cli/plan.ts"
 import { report } from "./cli/report.ts"
 import { resume } from "./cli/resume.ts"
+import { reviewVerb } from "./cli/review.ts"
 import { run } from "./cli/run.ts"
 import { runs } from "./cli/runs.ts"
+import { sample } from "./cli/sample.ts"
 import { sql } from "./cli/sql.ts"
 import { status } from "./cli/status.ts"
 import { trace } from "./cli/trace.ts"
@@ -41,6 +45,10 @@ const runtime = Command.make("runtime").pipe(
     gates,
     approve,
     reject,
+    dlq,
+    reviewVerb,
+    incidents,
+    sample,
     report,
     sql,
     trace,

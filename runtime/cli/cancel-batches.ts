@@ -47,7 +47,7 @@ export const cancelBatches = Effect.fn("Cli.cancelBatches")(function* (request: 
   const found = yield* findRun(folder, run)
   const { job, codeVersion } = yield* loadJob(found.start.jobModule)
   const accounts = yield* accountsFor(files, env)
-  const resumed = yield* Effect.result(resumeUnder(found, job, false))
+  const resumed = yield* Effect.result(resumeUnder(found, job))
   if (resumed._tag === "Failure")
     return resumed.failure instanceof PlanChanged ? yield* onlyStop(run, job, open, accounts) : yield* Effect.fail(resumed.failure)
   const { start, plan } = resumed.success

@@ -1,6 +1,4 @@
 /** `runtime approve GATE`, `runtime reject GATE`: writes what a person decided, then goes on with the run. */
-import { userInfo } from "node:os"
-
 import * as Clock from "effect/Clock"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
@@ -12,15 +10,16 @@ import type { Money } from "../store/ledger.ts"
 import { formatUsd } from "./format.ts"
 import { Misuse } from "./misuse.ts"
 import { sameEnvFlag } from "./money-flags.ts"
+import { osUser } from "./os-user.ts"
 import { verb } from "./verb.ts"
 
 const gateArgument = Argument.String("gate").pipe(Argument.withDescription("the gate's name, as `runtime gates` lists it"))
-const byFlag = Flag.String("by").pipe(
+export const byFlag = Flag.String("by").pipe(
   Flag.withDescription("who decides (default: your user's name)"),
   Flag.withMetavar("NAME"),
   Flag.optional
 )
-const noteFlag = Flag.String("note").pipe(Flag.withDescription("why, for the record"), Flag.withMetavar("TEXT"), Flag.optional)
+export const noteFlag = Flag.String("note").pipe(Flag.withDescription("why, for the record"), Flag.withMetavar("TEXT"), Flag.optional)
 
 export const approve = verb(
   "approve",
@@ -119,12 +118,3 @@ const decide = Effect.fn("Cli.decide")(function* (request: {
     command: `runtime ${decision === "approved" ? "approve" : "reject"} ${gate}`
   })
 })
-
-/** The name of whoever typed; its number where it has no name, as in some containers. */
-const osUser = (): string => {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid ${process.getuid?.() ?? "unknown"}`
-  }
-}

@@ -17,7 +17,12 @@ export interface PlanView {
   /** Why the input wasn't read; null where it was. */
   readonly unread: string | null
   readonly freeBytes: number
-  readonly nextFires: ReadonlyArray<{ readonly utc: string; readonly local: string }>
+  readonly nextFires: ReadonlyArray<{
+    readonly utc: string
+    readonly local: string
+    readonly expectedEnd: string | null
+    readonly due: string
+  }>
   readonly warnings: ReadonlyArray<string>
   readonly mermaid: string | null
 }
@@ -51,6 +56,9 @@ const head = ({ plan, budgetUsd, codeVersion }: PlanView): ReadonlyArray<Field> 
   ["purpose", plan.purpose],
   ["classification", plan.classification],
   ["consumers", plan.consumers.length === 0 ? "none" : plan.consumers.join(", ")],
+  ...(plan.release?.exports ?? []).map(
+    ({ format, folder, step }, index) => [index === 0 ? "exports" : "", `${step ?? "every last step"} as ${format} to ${folder}`] as const
+  ),
   ["budget", `${formatUsd(budgetUsd)} a run${budgetUsd === plan.budgetUsd ? "" : `; the job's own is ${formatUsd(plan.budgetUsd)}`}`],
   [
     "deadline",
@@ -60,13 +68,17 @@ const head = ({ plan, budgetUsd, codeVersion }: PlanView): ReadonlyArray<Field> 
 ]
 
 const figures = ({ plan, estimate, rejections, unread, freeBytes }: PlanView): ReadonlyArray<Field> => {
-  const { input, partitions, throughput, workers, diskBytes, price, checkpointsPerItem } = estimate
+  const { input, partitions, throughput, workers, seconds, diskBytes, price, checkpointsPerItem } = estimate
   const pace = `${formatCount(throughput.itemsPerMinute)} items a minute for each, ${paceSources[throughput.source]}`
   return [
     ["items", input === null ? `unknown${unread === null ? "" : `: ${unread}`}` : itemsText(input)],
     ...(input === null || input.rejected === 0 ? [] : [["rejected rows", rejectedText(input, rejections)] as const]),
     ["partitions", partitions === null ? (input?.precision === "exact" ? "none" : "unknown") : partitionsText(partitions)],
     ["workers", `${workersText(plan, workers)}; ${pace}`],
+    [
+      "duration",
+      seconds === null ? "unknown" : `about ${formatSeconds(seconds)} with ${workers.start} ${workers.start === 1 ? "worker" : "workers"}`
+    ],
     [
       "disk",
       diskBytes === null
@@ -123,8 +135,8 @@ const workersText = (plan: Plan, { minimum, start }: Estimate["workers"]): strin
   plan.schedule === null
     ? `a run starts with ${start}, and no deadline asks for more`
     : minimum === null
-      ? `a run starts with at least ${start}`
-      : `at least ${minimum} to meet the deadline, a run starts with ${start}`
+      ? "as many as the deadline asks for, once the items are counted"
+      : `at least ${minimum} to meet the deadline; a run starts with ${start}, and gets more where it lags behind`
 
 const labelTable = ({ partitions }: Estimate): ReadonlyArray<string> => {
   if (partitions === null || partitions.labels.length === 0) return []
@@ -144,8 +156,13 @@ const fireTable = ({ plan, nextFires }: PlanView): ReadonlyArray<string> => {
   return [
     `Next fire times of ${expression}\n${indented(
       textTable(
-        [timeZone, "UTC"],
-        nextFires.map(({ local, utc }) => [`${formatMinute(local)} ${offset(local)}`, formatMinute(utc)])
+        [timeZone, "UTC", "expected end", "due"],
+        nextFires.map(({ local, utc, expectedEnd, due }) => [
+          `${formatMinute(local)} ${offset(local)}`,
+          formatMinute(utc),
+          expectedEnd === null ? "unknown" : formatMinute(expectedEnd),
+          formatMinute(due)
+        ])
       )
     )}`
   ]

@@ -94,7 +94,7 @@ const planJob = Effect.fn("Cli.plan")(function* (request: PlanRequest) {
     rejections: (seen.sample?.rejections ?? []).map((rejection) => ({ ...rejection, at: placeText(rejection.place) })),
     unread: figures.input === null ? seen.unread : null,
     freeBytes: free,
-    nextFires: yield* nextFiresOf(planned),
+    nextFires: yield* nextFiresOf(planned, figures.seconds),
     warnings: [
       ...seen.warnings,
       ...known.warnings,
@@ -206,8 +206,15 @@ const knownOf = Effect.fnUntraced(function* (state: string, job: string) {
   }).pipe(Effect.catch((error) => Effect.succeed({ ...nothing, warnings: [error.message] })))
 })
 
-const nextFiresOf = Effect.fnUntraced(function* ({ schedule }: Plan) {
+/** Each with when a run of that time is computed to be done, and by when it must be, both in UTC (SCH-4). */
+const nextFiresOf = Effect.fnUntraced(function* ({ schedule }: Plan, seconds: number | null) {
   if (schedule === null) return []
   const { nextFires } = yield* Effect.promise(() => import("../schedule/fire-times.ts"))
-  return nextFires(schedule, new Date(yield* Clock.currentTimeMillis), firesShown).map(({ utc, local, key }) => ({ utc, local, key }))
+  return nextFires(schedule, new Date(yield* Clock.currentTimeMillis), firesShown).map(({ utc, local, key }) => ({
+    utc,
+    local,
+    key,
+    expectedEnd: seconds === null ? null : new Date(Date.parse(utc) + Math.ceil(seconds * 1_000)).toISOString(),
+    due: new Date(Date.parse(utc) + schedule.withinMs).toISOString()
+  }))
 })

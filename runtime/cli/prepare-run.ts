@@ -1,7 +1,6 @@
 /** Everything a new run is begun with, checked before anything is written. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
 import { canonicalJson } from "../../dsl/index.ts"
@@ -16,6 +15,7 @@ import { readThroughput } from "../store/throughput.ts"
 import { planOf } from "./compile-plan.ts"
 import { decodeParams } from "./job-params.ts"
 import { logicalTimeFor } from "./logical-time.ts"
+import { runName } from "./run-name.ts"
 
 export interface RunRequest {
   readonly reference: string
@@ -48,7 +48,7 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     measuredPerMinute,
     measuredUsage: yield* readMeasuredUsage(folder.root, plan.job)
   })
-  const run = `${plan.job}-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}-${yield* suffix}`
+  const run = yield* runName(plan.job, now)
   const options: Omit<RunOptions, "onProgress" | "command"> = {
     job,
     plan,
@@ -78,10 +78,4 @@ export const prepareRun = Effect.fn("Cli.prepareRun")(function* (request: RunReq
     }
   }
   return options
-})
-
-/** Four characters that are hard to confuse: two runs of one second differ. */
-const suffix = Effect.map(Random.nextIntBetween(0, 32 ** 4), (number) => {
-  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-  return [0, 1, 2, 3].map((place) => alphabet[Math.floor(number / 32 ** place) % 32]).join("")
 })

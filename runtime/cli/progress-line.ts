@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 import type { Progress } from "../execute/progress.ts"
+import { etaText } from "./eta-text.ts"
 import { formatCount, formatSeconds } from "./format.ts"
 
 const plainEveryMs = 5_000
@@ -18,7 +19,12 @@ const liveBlock = Effect.gen(function* () {
   const colours = (yield* Effect.promise(() => import("picocolors"))).default
   const update = createLogUpdate(process.stderr, { showCursor: true })
   yield* Effect.addFinalizer(() => Effect.sync(() => update.done()))
-  return (progress: Progress) => Effect.sync(() => update(blockOf(progress, process.stderr.columns ?? 80, colours.dim, colours.yellow)))
+  return (progress: Progress) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const eta = progress.phase === "work" ? etaText(progress, new Date(now)) : null
+      const due = eta === null ? "" : `\n${eta.includes("LATE") ? colours.yellow(eta) : eta}`
+      update(`${blockOf(progress, process.stderr.columns ?? 80, colours.dim, colours.yellow)}${due}`)
+    })
 })
 
 const blockOf = (progress: Progress, columns: number, dim: (text: string) => string, warn: (text: string) => string): string => {
@@ -36,8 +42,12 @@ const plainLines = Effect.sync(() => {
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (now - last < plainEveryMs) return Effect.void
       last = now
+      const eta = progress.phase === "work" ? etaText(progress, new Date(now)) : null
       return Effect.sync(
-        () => void process.stderr.write(`${lineOf(progress)}${progress.trouble === null ? "" : ` · waiting: ${progress.trouble}`}\n`)
+        () =>
+          void process.stderr.write(
+            `${lineOf(progress)}${eta === null ? "" : ` · ${eta}`}${progress.trouble === null ? "" : ` · waiting: ${progress.trouble}`}\n`
+          )
       )
     })
 })

@@ -1,10 +1,12 @@
 /** Executes a run for `run` and `resume`, writes its report, and says how it ended. */
+import { basename, dirname } from "node:path"
+
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 
 import type { Plan } from "../../dsl/index.ts"
+import { planBegun } from "../execute/resume.ts"
 import { executeRun, type RunOptions } from "../execute/run.ts"
 import { WaitsAtGate } from "../execute/run-error.ts"
 import { publishEnd } from "../execute/tell-end.ts"
@@ -42,17 +44,20 @@ export const waitingOutcome = Effect.fn("Cli.waitingOutcome")(function* (folder:
   return { json: jsonOf(report, waits.gate, null), text: waits.message, exitCode: exitCodes.waitingAtGate } satisfies Said
 })
 
+/** Of a run that waits without a session having been begun: the index learns of it. */
+export const waitingAtRest = Effect.fn("Cli.waitingAtRest")(function* (folder: StateFolder, start: RunStart, waits: WaitsAtGate) {
+  const at = new Date(yield* Clock.currentTimeMillis)
+  const now = yield* readRunStatus(folder.run(start.run), start.run)
+  if (now !== null) yield* recordRun(folder, stoppedRow(indexRow({ start }, at), now, at))
+  return yield* waitingOutcome(folder, yield* planBegun(start), waits)
+})
+
 /** For a run that is closed, and whose process died before it had told so. */
 export const endToOutcome = Effect.fn("Cli.endToOutcome")(function* (folder: StateFolder, start: RunStart, command: string) {
   const plan = yield* planBegun(start)
   yield* publishEnd(folder, { run: start.run, plan, command })
   return yield* outcomeOf(folder, start, plan, indexRow({ start }, new Date(yield* Clock.currentTimeMillis)))
 })
-
-/** The plan that a run began with. */
-export const planBegun = ({ plan }: RunStart) =>
-  // Written by `compile`, in this state's own format.
-  Effect.map(Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))(plan), (decoded) => decoded as Plan)
 
 /** Of a closed run: writes its report, tells the index, and says what it came to. */
 const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunStart, plan: Plan, row: RunIndexRow) {
@@ -67,7 +72,8 @@ const outcomeOf = Effect.fnUntraced(function* (folder: StateFolder, start: RunSt
     manifest,
     spent_usd: report.money.spentUsd
   })
-  yield* noteMeasured(folder, report)
+  // A few stopped items say nothing of the next whole run.
+  if (start.origin === undefined) yield* noteMeasured(folder, report)
   const json = jsonOf(report, null, path)
   const isOpen = dispositions.dead + dispositions.review + dispositions.held > 0
   return { json, text: textOf(json, report), exitCode: isOpen ? exitCodes.doneWithOpenItems : exitCodes.done } satisfies Said
@@ -91,6 +97,7 @@ const jsonOf = (report: RunReport, gate: string | null, reportPath: string | nul
   retried: report.retries.retried,
   sweeps: report.retries.sweeps,
   alerts: report.alerts.length,
+  exports: report.exports.map(({ path }) => path),
   gate,
   reportPath
 })
@@ -130,7 +137,7 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
   job: start.job,
   job_module: start.jobModule,
   logical_time: start.logicalTime,
-  started_by: "manual",
+  started_by: start.origin === undefined ? "manual" : "linked",
   trial: start.itemLimit !== null,
   status: "running",
   started_at: startedAt,
@@ -142,8 +149,13 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
   review: null,
   held: null,
   skipped: null,
-  spent_usd: null
+  spent_usd: null,
+  origin: start.origin ?? null
 })
+
+/** Whether a person, or nobody in time, kept its outputs back. */
+const isRefused = ({ gates }: RunReport): boolean =>
+  gates.some(({ kind, decision }) => (kind === "quality" || kind === "release") && (decision === "rejected" || decision === "expired"))
 
 interface Outcome {
   readonly run: string
@@ -173,13 +185,22 @@ const textOf = (outcome: Outcome, report: RunReport): string => {
   ]
   return [
     ...report.reports.map(({ text }) => `${text.trimEnd()}\n`),
-    `${run} is done${trial ? " (a trial: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
+    `${run} is done${trial ? " (a trial: nothing was released)" : isRefused(report) ? " (its release was refused: nothing was released)" : ""}: ${formatCount(manifest)} items in ${formatSeconds(seconds)}, ${parts.join(", ")}.`,
     ...(rejected > 0
       ? [
           `${rejected === 1 ? "One row of the input was" : `${formatCount(rejected)} rows of the input were`} rejected; the report says which and why.`
         ]
       : []),
     `Spent ${formatUsd(spentUsd)} of ${formatUsd(envelopeOf(report))}${savedUsd > 0 ? `; batches, caches and reuse saved ${formatUsd(savedUsd)}` : ""}.`,
+    ...(dead > 0 ? [`What was given up on, by cause: runtime dlq list --run ${run}`] : []),
+    ...(review > 0 ? [`What waits for a person: runtime review list --run ${run}`] : []),
+    ...exportLines(report),
     `Report: ${reportPath}`
   ].join("\n")
 }
+
+/** A line a folder: what lies in it says the rest. */
+const exportLines = ({ exports }: RunReport): ReadonlyArray<string> =>
+  [...Map.groupBy(exports, ({ path }) => dirname(path))].map(
+    ([folder, files]) => `Exported: ${folder} (${files.map(({ path }) => basename(path)).join(", ")})`
+  )

@@ -1,4 +1,5 @@
 /** `runtime status [RUN]` */
+import * as Clock from "effect/Clock"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -6,7 +7,8 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 
 import type { RunNow } from "../store/read-run-status.ts"
-import { formatCount, formatSeconds, formatUsd } from "./format.ts"
+import { etaText } from "./eta-text.ts"
+import { formatCount, formatMinute, formatSeconds, formatUsd } from "./format.ts"
 import { verb } from "./verb.ts"
 
 const lookEvery = "1 second"
@@ -35,7 +37,9 @@ export const status = verb(
       const found = yield* Effect.forEach(names, (name) => readRunStatus(folder.run(name), name), { concurrency: 1 })
       return found.flatMap((seen) => (seen !== null && (Option.isSome(run) || seen.status !== "done") ? [seen] : []))
     })
-    const show = (seen: ReadonlyArray<RunNow>) => Effect.sync(() => void process.stderr.write(`${seen.map(statusText).join("\n")}\n`))
+    const textOf = (seen: ReadonlyArray<RunNow>) =>
+      Effect.map(Clock.currentTimeMillis, (now) => seen.map((each) => statusText(each, new Date(now))).join("\n"))
+    const show = (seen: ReadonlyArray<RunNow>) => Effect.map(textOf(seen), (text) => void process.stderr.write(`${text}\n`))
     const untilEnded = look.pipe(
       Effect.tap((seen) => (json ? Effect.void : show(seen))),
       Effect.repeat({ schedule: Schedule.spaced(lookEvery), until: (seen) => !seen.some((each) => each.status === "running") })
@@ -44,12 +48,13 @@ export const status = verb(
     if (Option.isSome(run) && seen.length === 0) return yield* new RunNotFound({ run: run.value, state: folder.root })
     return {
       json: Option.isSome(run) ? seen[0] : seen,
-      text: seen.length === 0 ? "Nothing runs or waits. `runtime runs` lists what has." : seen.map(statusText).join("\n")
+      text: seen.length === 0 ? "Nothing runs or waits. `runtime runs` lists what has." : yield* textOf(seen)
     }
   })
 )
 
-const statusText = (now: RunNow): string => {
+const statusText = (now: RunNow, at: Date): string => {
+  const eta = now.status === "running" ? etaText(now, at) : dueText(now.deadline, at)
   const { run, status: is, phase, manifest, committed, dispositions, spentUsd, perSecond, remainingSeconds, trouble, holder } = now
   const pace = perSecond === null ? "" : ` at ${formatCount(perSecond)}/s`
   const left = remainingSeconds === null ? "" : `, ${formatSeconds(remainingSeconds)} left`
@@ -64,8 +69,15 @@ const statusText = (now: RunNow): string => {
     [
       `${run}: ${is}${phase === null || is !== "running" ? "" : ` (${phase})`}, ${formatCount(committed)} of ${formatCount(manifest)} items${pace}${left}`,
       ...(ended.length > 0 ? [`  ${ended.join(" · ")} · spent ${formatUsd(spentUsd)}`] : []),
+      ...(eta === null || is === "done" ? [] : [`  ${eta}`]),
       ...(holder === null ? [] : [`  process ${holder.pid} since ${holder.startedAt}: ${holder.command}`]),
       ...(trouble === null ? [] : [`  waiting: ${trouble}`])
     ].join("\n") + next
   )
 }
+
+/** Of a run that nobody works on: its time goes on. */
+const dueText = (deadline: string | null, at: Date): string | null =>
+  deadline === null
+    ? null
+    : `due ${formatMinute(deadline)} UTC${deadline <= at.toISOString() ? ", which has passed" : ""}, and nobody works on it`

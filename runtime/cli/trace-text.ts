@@ -12,15 +12,29 @@ type Row = Readonly<Record<string, unknown>>
 const runText = (history: RunHistory): string => {
   const { run, checkpoints, attempts } = history
   return [
-    `Run ${text(run["run"])} of job ${text(run["job"])}, ${text(run["status"])}, for ${text(run["logical_time"])}`,
+    `Run ${text(run["run"])} of job ${text(run["job"])}, ${text(run["status"])}, for ${text(run["logical_time"])}${
+      (run["origin"] ?? null) === null ? "" : `, linked to run ${text(run["origin"])}`
+    }`,
     ...payloadText(history.payload),
     ...(attempts.length === 0
       ? []
       : [
           textTable(
-            ["step", "try", "model", "version", "prompt", "code", "outcome", "ms", "confidence"],
+            ["step", "try", "model", "version", "prompt", "code", "outcome", "at", "ms", "cost", "confidence"],
             attempts.map((row) =>
-              cells(row, ["step", "attempt", "model", "model_version", "prompt_version", "code_version", "outcome", "ms", "confidence"])
+              cells(row, [
+                "step",
+                "attempt",
+                "model",
+                "model_version",
+                "prompt_version",
+                "code_version",
+                "outcome",
+                "started_at",
+                "ms",
+                "cost_usd",
+                "confidence"
+              ])
             )
           )
         ]),
@@ -32,8 +46,16 @@ const runText = (history: RunHistory): string => {
             checkpoints.map((row) => cells(row, ["step", "status", "disposition", "code", "rule", "completed_at"]))
           )
         ]),
-    ...history.flags.map((row) => `Flagged by rule ${text(row["rule"])} of ${text(row["step"])}.`)
+    ...history.flags.map((row) => `Flagged by rule ${text(row["rule"])} of ${text(row["step"])}.`),
+    ...history.decisions.map(decisionText)
   ].join("\n")
+}
+
+/** In words: who decided what, when, and why. */
+export const decisionText = (row: Row): string => {
+  const why = [row["cause"], row["note"]].flatMap((each) => (each === null || each === undefined ? [] : [text(each)])).join(": ")
+  const linked = (row["linked_run"] ?? null) === null ? "" : `, in run ${text(row["linked_run"])}`
+  return `Decision: ${text(row["action"])} by ${text(row["decided_by"])} at ${text(row["decided_at"])}${linked}${why === "" ? "" : ` (${why})`}`
 }
 
 const payloadText = (payload: PayloadHistory): ReadonlyArray<string> => {

@@ -90,4 +90,16 @@ const printFailure = (asJson: boolean, error: unknown): void => {
     )
 }
 
-const misuses = new Set(["JobNotLoaded", "RunNotFound", "RunClosed", "Misuse", "GateNotFound", "GateNotOpen"])
+const misuses = new Set([
+  "JobNotLoaded",
+  "RunNotFound",
+  "RunClosed",
+  "Misuse",
+  "GateNotFound",
+  "GateNotOpen",
+  "SampleNotAccepted",
+  "SampleItemUnknown",
+  "DecisionRefused",
+  "IncidentNotFound",
+  "IncidentNotOpen"
+])

@@ -5,6 +5,7 @@ import type { Plan } from "../../dsl/index.ts"
 import { percent } from "../report/text.ts"
 import type { LedgerShape } from "../store/ledger.ts"
 import type { StoreError } from "../store/store-error.ts"
+import type { Alerts } from "./alerts.ts"
 import type { WaitsAtGate } from "./run-error.ts"
 import { waitAtGate } from "./wait-at-gate.ts"
 import type { FailedPass } from "./work.ts"
@@ -14,7 +15,8 @@ const failureRateDefault = 0.05
 const itemsMin = 100
 
 export interface SweepQuestion {
-  readonly ledger: Pick<LedgerShape, "gates" | "openGate" | "tally" | "raiseAlert">
+  readonly ledger: Pick<LedgerShape, "gates" | "openGate" | "tally">
+  readonly alerts: Alerts["Service"]
   readonly run: string
   readonly plan: Pick<Plan, "failureRateMax">
   /** A person looks at a trial anyway, and it has few items. */
@@ -23,17 +25,19 @@ export interface SweepQuestion {
 
 /** Returns where the sweeps may begin; fails with `WaitsAtGate` where too many items failed and nobody has agreed yet. All must be durable before. */
 export const agreeToSweeps = Effect.fn("Run.agreeToSweeps")(function* (
-  { ledger, run, plan, isTrial }: SweepQuestion,
+  { ledger, alerts, run, plan, isTrial }: SweepQuestion,
   { items: failed, byCode }: FailedPass
 ): Effect.fn.Return<void, StoreError | WaitsAtGate> {
   const { manifest } = yield* ledger.tally
   const rateMax = plan.failureRateMax ?? failureRateDefault
   const rate = failed / Math.max(1, manifest)
   if (isTrial || rate <= rateMax || (plan.failureRateMax === undefined && manifest < itemsMin)) return
-  if (yield* ledger.raiseAlert("failure-rate", { items: manifest, failed, rateMax }))
-    yield* Effect.logWarning(
-      `${percent(failed, manifest)} of the items of run ${run} failed in its primary pass. Nothing is asked again before somebody has looked.`
-    )
+  yield* alerts.raise({
+    kind: "failure-rate",
+    severity: "warning",
+    text: `${percent(failed, manifest)} of the items of run ${run} failed in its primary pass. Nothing is asked again before somebody has looked: \`runtime gates\`.`,
+    detail: { items: manifest, failed, rateMax }
+  })
   const detail = {
     items: manifest,
     attempted: manifest,

@@ -20,6 +20,8 @@ export interface CallPlace {
   readonly mayReuse: boolean
   /** What a provider batch has, or had, of the item at this step. */
   readonly batched: PriorBatch | undefined
+  /** Whoever asks can't wait for a provider's batch, whatever the model's tier. */
+  readonly isUrgent?: boolean
 }
 
 /** `parked`: no answer in this pass. The item stays pending, and comes again when there is something new. */

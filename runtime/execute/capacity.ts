@@ -1,5 +1,7 @@
 /** How many workers a run needs (EXE-1), and how fast one is taken to be. */
 import type { Model, Plan } from "../../dsl/index.ts"
+import { Capacity } from "../guard/capacity.ts"
+import type { Deadline } from "../guard/sla.ts"
 
 /** EAAPL-INT005 §10: headroom for partition skew. */
 const headroom = 1.25
@@ -29,8 +31,18 @@ export const workersNeeded = (items: number, plan: Plan, throughput: Throughput)
     ? null
     : Math.max(1, Math.ceil((items / (plan.schedule.withinMs / 1_000) / (throughput.itemsPerMinute / 60)) * headroom))
 
-/** What a run starts with. */
+/** What a run starts with: with a deadline no more than it needs, without one what it may use. */
+export const workersAtStart = (needed: number | null): number => Math.min(workersMax, needed ?? workersDefault)
+
+/** What a run is reckoned to have when it has to hurry. */
 export const workersOf = (needed: number | null): number => Math.min(workersMax, Math.max(needed ?? workersDefault, workersDefault))
+
+/** A run's workers, and how many of them are at work at first. One without a deadline uses what it may; one with may grow to twice what it needs. */
+export const crewOf = (needed: number | null, deadline: Deadline | null) => {
+  if (needed === null || deadline === null) return { workers: workersOf(needed), capacity: Capacity.unbounded() }
+  const workers = Math.min(workersMax, Math.max(layoutWorkers, needed * 2))
+  return { workers, capacity: new Capacity(workersAtStart(needed), workers) }
+}
 
 /** Items that one worker has in flight. */
 export const slotsPerWorker = 16

@@ -3,7 +3,7 @@ import type { Plan } from "../../dsl/index.ts"
 import type { StagedGroup } from "../store/ledger.ts"
 import { lightestFirst } from "../store/lightest-first.ts"
 import type { MeasuredUsage } from "../store/measured-usage.ts"
-import { throughputOf, workersNeeded, layoutWorkers, workersOf, type Throughput } from "./capacity.ts"
+import { throughputOf, workersNeeded, layoutWorkers, workersAtStart, workersOf, type Throughput } from "./capacity.ts"
 import type { Graph } from "./graph.ts"
 import { layOut } from "./layout.ts"
 import { priceEstimate, type PriceEstimate } from "./price-estimate.ts"
@@ -37,6 +37,8 @@ export interface Estimate {
   readonly throughput: Throughput
   /** `minimum` is EXE-1's; null for a job without a deadline or an input that isn't known. */
   readonly workers: { readonly minimum: number | null; readonly start: number }
+  /** What a run takes with the workers that it starts with; null where the input isn't known. */
+  readonly seconds: number | null
   readonly checkpointsPerItem: number
   /** With a fifth to spare. Answers aren't in it: their size is the models' to choose. */
   readonly diskBytes: number | null
@@ -78,6 +80,7 @@ export const estimate = (options: EstimateOptions): Estimate => {
     partitions: sample === null || sample.items.length === 0 ? null : partitionsOf(options, sample, throughput),
     throughput,
     workers,
+    seconds: input === null ? null : (input.items / (throughput.itemsPerMinute * workers.start)) * 60,
     checkpointsPerItem,
     diskBytes: input === null ? null : diskOf(input, checkpointsPerItem),
     priceUsd: price.likelyUsd,
@@ -90,7 +93,7 @@ export const estimatePrice = (options: PriceInputs, itemLimit: number | null): P
   const { plan, graph, prompts, measuredUsage, at } = options
   const { input, throughput, workers } = capacityOf(options)
   const items = input === null ? null : Math.min(input.items, itemLimit ?? input.items)
-  const realtimeMs = ((items ?? 0) / (throughput.itemsPerMinute * workers.start)) * 60_000
+  const realtimeMs = ((items ?? 0) / (throughput.itemsPerMinute * workersOf(workers.minimum))) * 60_000
   return priceEstimate({ graph, items, prompts, measured: measuredUsage, withinMs: plan.schedule?.withinMs ?? null, realtimeMs, at })
 }
 
@@ -99,7 +102,7 @@ const capacityOf = ({ plan, graph, sample, measuredPerMinute }: PriceInputs) => 
   const throughput = throughputOf(models, measuredPerMinute)
   const input = sample === null ? null : inputOf(sample)
   const minimum = input === null ? null : workersNeeded(input.items, plan, throughput)
-  return { input, throughput, workers: { minimum, start: workersOf(minimum) } }
+  return { input, throughput, workers: { minimum, start: workersAtStart(minimum) } }
 }
 
 /** All rows for each row read. */

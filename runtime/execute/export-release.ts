@@ -9,6 +9,7 @@ import { recordExports, writeExport, type ExportOrder } from "../store/export.ts
 import type { DuckLedger } from "../store/ledger-duckdb.ts"
 import { terminalSteps } from "../store/plan-columns.ts"
 import { readRelease, type ReleaseFacts } from "../store/read-release.ts"
+import type { Revision } from "../store/revisions.ts"
 import type { StateFolder } from "../store/state-folder.ts"
 import { callPlain } from "./callback.ts"
 import { ExportFailed } from "./run-error.ts"
@@ -19,17 +20,21 @@ interface Release {
   readonly ledger: DuckLedger
   readonly folder: StateFolder
   readonly context: ExportContext
-  /** Which release of the run this is: each has files of its own. */
-  readonly revision: number
+  /** Which release of the context's run this is, and by which run: each has files of its own. */
+  readonly by: Revision
+  /** Where a linked run adds to its origin's release: the releases before, and their states as the ledger has them attached. */
+  readonly after?: { readonly earlier: ReadonlyArray<Revision>; readonly states: ReadonlyArray<string> }
 }
 
 /** Writes every export that the job declares. Of a trial nothing; repeated after a kill or an error, what is missing. */
-export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, ledger, folder, context, revision }: Release) {
+export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, ledger, folder, context, by, after }: Release) {
   const exports = job.options.release?.exports ?? []
   if (exports.length === 0) return
-  const facts = yield* readRelease(ledger, plan)
+  const facts = yield* readRelease(ledger, plan, after?.states)
   if (facts.isTrial || facts.releasedAt === null) return
   const { run } = context
+  const { revision } = by
+  const parts = [...(after?.earlier ?? []), by]
   const terminals = terminalSteps(plan)
   const files: Array<{ readonly folder: string; readonly step: string; readonly format: ExportFormat }> = []
   for (const { format, folder: place, step } of exports) {
@@ -47,7 +52,7 @@ export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, led
   const exported = yield* Effect.forEach(
     Map.groupBy(files, (file) => file.folder),
     ([to, all]) => {
-      const order: ExportOrder = { run, revision, folder: to, files: distinct(all), notice }
+      const order: ExportOrder = { run, revision, parts, folder: to, files: distinct(all), notice }
       return Effect.mapError(
         writeExport(ledger, folder, plan, order),
         ({ reason, detail }) => new ExportFailed({ run, folder: to, reason, detail })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 
 import {
   worst,
+  type GivenAnswers,
   type LedgerShape,
   type PriorAnswer,
   type PriorCheckpoint,
@@ -39,6 +40,8 @@ export interface WorkItem extends ItemPlace {
   readonly batched?: ReadonlyMap<string, PriorBatch>
   /** What is to be asked again, by step. */
   readonly queued?: ReadonlyMap<string, PriorRetry>
+  /** Of a linked run: answers that no model is asked for, and rules that a person has answered. */
+  readonly given?: GivenAnswers
 }
 
 export interface ItemEnvironment extends AskEnvironment {
@@ -162,8 +165,19 @@ class ItemRun {
       variant,
       modelIndex,
       digest: null,
+      isGiven: prior.output === this.#item.given?.answers.get(node.name)?.output,
       isPrior: true
     })
+  }
+
+  /** An answer that the item came with; null without one, or where it fits the schema no longer. */
+  #given(node: InferNode): Answered | null {
+    const given = this.#askedBefore(node, this.#item.given?.answers.get(node.name))
+    if (given === null) return null
+    const { output, json, attempt, variant } = given
+    this.#trace.answer({ step: node.name, attempt, variant, output: json, raw: null })
+    const answer = { key: this.#item.key, item: this.#item.item, output, model: variant.model, attempt }
+    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true, isPrior: false }
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
@@ -201,6 +215,9 @@ class ItemRun {
   #infer(node: InferNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
       const again = this.#again.get(node.name)
+      // In a sweep the rule that asked for another answer sees it as any refused one.
+      const given = again === undefined && !this.#item.queued?.has(node.name) ? this.#given(node) : null
+      if (given !== null) return this.#pass(node, "answered", given)
       for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
         const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
         if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
@@ -239,6 +256,7 @@ class ItemRun {
           variant: asked.variant,
           modelIndex: index,
           digest: asked.digest,
+          isGiven: false,
           isPrior: priorAnswer !== null
         }
         if (node.models.length === 1) return this.#passUnlessUnsure(node, outcome, asked)
@@ -326,14 +344,15 @@ class ItemRun {
   #validate(node: ValidateNode, input: Answered) {
     return Effect.gen({ self: this }, function* () {
       const { services } = this.#environment
-      const judged = yield* judge(node, this.#item.seq, input.answer, services)
+      const isAnsweredFor = input.isGiven && this.#item.given?.waived.has(node.name) === true
+      const judged = yield* judge(node, input.answer, services, isAnsweredFor, this.#item.seq)
       for (const rule of judged.flags) this.#trace.flag(node.name, rule)
       if (judged.kind === "passed") return this.#pass(node, "passed", input)
       const { rule, message } = judged
       const { attempt } = input.answer
       // What a rule refused is given to no equal request (EXE-9).
       if (input.digest !== null) this.#environment.caller.judged(input.digest, null)
-      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null)
+      if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null && !isAnsweredFor)
         return this.#askAgain(node.asks, node, input, judged)
       const code = judged.kind === "failed" ? judged.code : "rule"
       this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
@@ -405,6 +424,7 @@ class ItemRun {
       variant,
       modelIndex: 0,
       digest: null,
+      isGiven: answers.every(({ isGiven }) => isGiven),
       isPrior: false
     })
   }

@@ -18,6 +18,8 @@ export type Outcome =
       readonly digest: string | null
       /** Of an earlier pass: what a rule says of it is known to the retry queue. */
       readonly isPrior: boolean
+      /** Whether the item came with it: what a person answered for stops it no more. */
+      readonly isGiven: boolean
     }
   | { readonly kind: "stopped"; readonly disposition: Exclude<Disposition, "delivered"> }
   /** No answer in this pass: what comes after it waits too. */

@@ -101,7 +101,9 @@ export class PaidCaller implements Caller {
 
   #ask(request: CallRequest, place: CallPlace): Effect.Effect<Called, StoreError> {
     if (this.isHalted() || this.#options.takesOnly) return Effect.succeed(parked)
-    return this.#options.tierOf(request.model) === "batch" ? this.#options.desk.enqueue(request, place) : this.#realtime(request)
+    return place.isUrgent !== true && this.#options.tierOf(request.model) === "batch"
+      ? this.#options.desk.enqueue(request, place)
+      : this.#realtime(request)
   }
 
   /** What the batch says of this request. Its price was held back when it was put in. */

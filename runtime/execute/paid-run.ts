@@ -22,11 +22,13 @@ import type { StoreError } from "../store/store-error.ts"
 import { clearSpool } from "../store/spool.ts"
 import type { RunFolder, StateFolder } from "../store/state-folder.ts"
 import { AccountTrouble } from "./account-trouble.ts"
+import type { Alerts } from "./alerts.ts"
 import { BatchDesk } from "./batch-desk.ts"
 import { BatchFlow, type EndedBatch } from "./batch-flow.ts"
 import { CustomIds } from "./custom-id.ts"
 import { isRemote, modelsOf, type Graph } from "./graph.ts"
 import { Halt } from "./halt.ts"
+import { openOutageNotice } from "./outage-notice.ts"
 import { PaidCaller, type Lane } from "./paid-caller.ts"
 import { Reuse } from "./reuse.ts"
 import { AccountClosed, AccountFault } from "./run-error.ts"
@@ -39,6 +41,7 @@ export interface PaidRunOptions {
   readonly graph: Graph
   readonly plan: Plan
   readonly ledger: DuckLedger
+  readonly alerts: Alerts["Service"]
   readonly folder: StateFolder
   readonly runFolder: RunFolder
   readonly provider: Provider["Service"]
@@ -48,6 +51,8 @@ export interface PaidRunOptions {
   readonly deadline: number | null
   /** Ms that all items would take in real time: what a batch must leave room for. */
   readonly realtimeMs: number
+  /** Of a linked run. */
+  readonly origin: string | null
   /** Batches are cancelled, what they answered by then is taken, and nothing further is asked. */
   readonly isCancelling: boolean
 }
@@ -85,9 +90,9 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
     lastBatch: known.reduce((last, { batch }) => Math.max(last, batch), 0)
   })
   const remoteSteps = steps.filter(({ model }) => isRemote(model)).map(({ step }) => step)
-  const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps })
+  const earlier = yield* openEarlierAnswers({ folder, runFolder, job: options.plan.job, steps: remoteSteps, origin: options.origin })
   const reuse = new Reuse(earlier, desk.leave)
-  const laneOf = yield* openLanes(options, halt)
+  const { laneOf, isHeldBack } = yield* openLanes(options, halt)
   const prices = {
     boundUsd: bound,
     fullUsd: (model: Model, usage: Usage) => fullUsd(model, usage, new Date(now()))
@@ -98,24 +103,24 @@ export const openPaidRun = Effect.fn("Run.openPaid")(function* (options: PaidRun
   const slots = Math.ceil(
     modelsOf(graph).reduce((most, model) => Math.max(most, options.accounts.limitsOf(model).concurrencyMax ?? 256), 0) * 1.25
   )
-  return { caller, budget, flow, slots, rounds: roundsOf(parts), ended: endedOf(parts) }
+  return { caller, budget, flow, slots, rounds: roundsOf(parts), ended: endedOf(parts), isHeldBack }
 })
 export type PaidRun = Effect.Success<ReturnType<typeof openPaidRun>>
 
-const openBudget = Effect.fnUntraced(function* ({ ledger, run }: PaidRunOptions) {
+const openBudget = Effect.fnUntraced(function* ({ ledger, alerts, run }: PaidRunOptions) {
   const money = yield* ledger.money
+  const { envelopeUsd } = money
   return yield* Budget.make({
     ...money,
     grant: ledger.grant,
     onWarning: (spentUsd: number) =>
-      Effect.flatMap(
-        Effect.orElseSucceed(ledger.raiseAlert("budget-80", { spentUsd, envelopeUsd: money.envelopeUsd }), () => true),
-        (isNews) =>
-          isNews
-            ? Effect.logWarning(
-                `Run ${run} has spent ${dollars(spentUsd)} of its ${dollars(money.envelopeUsd)}. When the rest is spent too, it waits at a gate for your approval.`
-              )
-            : Effect.void
+      Effect.asVoid(
+        alerts.raise({
+          kind: "budget-80",
+          severity: "warning",
+          text: `Run ${run} has spent ${dollars(spentUsd)} of its ${dollars(envelopeUsd)}. When the rest is spent too, it waits at a gate for your approval.`,
+          detail: { spentUsd, envelopeUsd }
+        })
       )
   })
 })
@@ -126,11 +131,14 @@ const textsOf = ({ messages, output, model }: CallRequest): ReadonlyArray<string
   structuredOutput(output, model.engine).text
 ]
 
+interface Lanes {
+  readonly laneOf: (model: Model) => Lane
+  /** Whether calls wait for a provider, which more workers would only join. */
+  readonly isHeldBack: () => boolean
+}
+
 /** One rate a model and account, one breaker an account. */
-const openLanes = Effect.fnUntraced(function* (
-  options: PaidRunOptions,
-  halt: Halt
-): Effect.fn.Return<(model: Model) => Lane, never, Scope.Scope> {
+const openLanes = Effect.fnUntraced(function* (options: PaidRunOptions, halt: Halt): Effect.fn.Return<Lanes, never, Scope.Scope> {
   const { graph, accounts } = options
   const lanes = new Map<string, Lane>()
   const guards = new Map<string, Pick<Lane, "breaker" | "trouble">>()
@@ -143,28 +151,42 @@ const openLanes = Effect.fnUntraced(function* (
     const { requestsPerMinute, tokensPerMinute, concurrencyMax } = accounts.limitsOf(model)
     lanes.set(keyOf(model), { ...guard, rate: yield* RateLimiter.make({ requestsPerMinute, tokensPerMinute, concurrencyMax }) })
   }
-  return (model) => {
+  const laneOf = (model: Model): Lane => {
     const lane = lanes.get(keyOf(model))
     if (lane === undefined) throw new Error(`Model ${model.name} is not one of the job's`)
     return lane
   }
+  return { laneOf, isHeldBack: () => [...lanes.values()].some(({ breaker, rate }) => breaker.isOpen || rate.snapshot().waiting > 0) }
 })
 
 /** An account's breaker, and who tells of its trouble: when it begins, now and then while it lasts, and when it is over. */
-const openGuard = Effect.fnUntraced(function* ({ run, accounts }: PaidRunOptions, model: Model, halt: Halt) {
+const openGuard = Effect.fnUntraced(function* ({ run, plan, accounts, alerts, ledger }: PaidRunOptions, model: Model, halt: Halt) {
   const clock = yield* Clock.Clock
+  const { account, engine } = model
+  const notice = yield* openOutageNotice({
+    run,
+    job: plan.job,
+    account,
+    engine,
+    alerts,
+    ledger,
+    withinMs: plan.schedule?.withinMs ?? null
+  })
   const tell = Effect.runForkWith(yield* Effect.context<never>())
   let isPaused = false
   const breaker = yield* Breaker.make({
-    onChange: (state) => {
+    onChange: (state, since) => {
       // Between "open" and "probing" nothing is new: a change that came too fast to be told may have been either.
       const isNews = isPaused !== (state !== "closed")
       isPaused = state !== "closed"
       if (!isNews || halt.reason?.kind === "account") return Effect.void
-      return Effect.logWarning(
-        isPaused
-          ? `Run ${run} pauses: account "${model.account}" at ${model.engine} answers with failures. It is probed, and the run goes on by itself.`
-          : `Run ${run}: account "${model.account}" at ${model.engine} is answering again.`
+      return Effect.andThen(
+        Effect.logWarning(
+          isPaused
+            ? `Run ${run} pauses: account "${account}" at ${engine} answers with failures. It is probed, and the run goes on by itself.`
+            : `Run ${run}: account "${account}" at ${engine} is answering again.`
+        ),
+        notice(isPaused, since)
       )
     }
   })

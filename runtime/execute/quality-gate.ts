@@ -25,5 +25,8 @@ export const qualityText = ({ judged, delivered, dead, review, passRateMin }: Qu
 export const qualityGate = gateKind({
   detail: QualityGateDetail,
   says: (detail) => [qualityText(detail), "Every item is done; no output is released yet."],
-  commands: (gate) => approveOrReject(gate, { approve: "release what passed", reject: "close, release nothing" })
+  commands: (gate) => [
+    { use: "look first", command: `runtime report ${gate.replace(/\.\d+$/, "")}` },
+    ...approveOrReject(gate, { approve: "release what passed", reject: "close, release nothing" })
+  ]
 })

@@ -24,6 +24,13 @@ export class RetryQueue {
     return this.#items.size
   }
 
+  /** When the last of them may be asked; null where none waits. */
+  get lastDueAt(): number | null {
+    let last: number | null = null
+    for (const { dueAt } of this.#items.values()) last = Math.max(last ?? dueAt, dueAt)
+    return last
+  }
+
   /** Whether a call may be made now: never in the primary pass, which leaves retries behind it. */
   isDue(dueAt: number, now: number): boolean {
     return this.#isSweeping && dueAt <= now

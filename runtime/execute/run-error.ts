@@ -5,15 +5,22 @@ import type { GateRecord } from "../store/ledger.ts"
 import { gateKindNames } from "../store/state-tables.ts"
 import { commandLines, gateWords } from "./gate-kinds.ts"
 
-export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", {
+/** The job compiles to another plan than the run began with. */
+export class PlanChanged extends Schema.TaggedError<PlanChanged>()("PlanChanged", { run: Schema.String }) {
+  override get message(): string {
+    return `The job of run ${this.run} compiles to another plan than it began with. Nothing was done: \`runtime resume ${this.run}\` says what changed.`
+  }
+}
+
+/** The job changed so much that the run can't go on under its new plan. */
+export class PlanUnfit extends Schema.TaggedError<PlanUnfit>()("PlanUnfit", {
   run: Schema.String,
-  began: Schema.String,
-  now: Schema.String
+  obstacles: Schema.Array(Schema.String)
 }) {
   override get message(): string {
     return (
-      `Run ${this.run} began under plan ${this.began.slice(0, 12)}, and its job now compiles to ${this.now.slice(0, 12)}: prompts, rules or schemas differ. ` +
-      `Nothing was run. Restore the job and \`runtime resume ${this.run}\`, or go on under the new plan, rows marked with it: \`runtime resume ${this.run} --accept-plan\`.`
+      `Run ${this.run} can't go on under the plan that its job compiles to now: ${this.obstacles.join("; ")}. Nothing was changed. ` +
+      `Restore the job and \`runtime resume ${this.run}\`, or start anew with \`runtime run\`: answers to equal requests are reused.`
     )
   }
 }
@@ -130,6 +137,18 @@ export class SummaryFailed extends Schema.TaggedError<SummaryFailed>()("SummaryF
 }) {
   override get message(): string {
     return `Step "${this.step}" of run ${this.run} failed: ${this.detail}. Every answer is safe: mend the step, then \`runtime resume ${this.run} --accept-plan\` goes on there without new calls.`
+  }
+}
+
+/** A step could not be evaluated on its labelled sample. */
+export class EvaluationFailed extends Schema.TaggedError<EvaluationFailed>()("EvaluationFailed", {
+  run: Schema.String,
+  step: Schema.String,
+  /** Without personal data: rows by their place in the sample. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Step "${this.step}" of run ${this.run} could not be evaluated: ${this.detail}. No item was asked. Mend it, then \`runtime resume ${this.run}\`.`
   }
 }
 

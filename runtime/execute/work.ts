@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Semaphore from "effect/Semaphore"
 
+import { Capacity } from "../guard/capacity.ts"
 import type { InputChanged, SourceError } from "../source/source-error.ts"
 import type { Span } from "../store/batch-record.ts"
 import { Ledger, type LedgerShape, type PartitionRecord, type PendingItem } from "../store/ledger.ts"
@@ -34,6 +35,8 @@ export interface WorkOptions {
   readonly workers: number
   /** Items that one worker has in flight, the stragglers of partitions before the one it's on among them. */
   readonly slots: number
+  /** How many of the workers are at work. Default: all. */
+  readonly capacity?: Capacity
   readonly environment: Omit<ItemEnvironment, "ledger">
   readonly source: ItemSource
   /** Null where every call answers within its pass. */
@@ -156,12 +159,13 @@ interface PassScope {
 const pass = Effect.fnUntraced(
   function* (ledger: LedgerShape, options: WorkOptions, partitions: ReadonlyArray<PartitionRecord>, scope: PassScope) {
     const dispatcher = yield* Dispatcher
+    const { capacity = Capacity.unbounded() } = options
     yield* dispatcher.submit(options.run, partitions)
     const slotsOf = new Map<number, Semaphore.Semaphore>()
     yield* dispatcher.work(options.workers, (lease, goOn) => {
       const slots = slotsOf.get(lease.worker) ?? Semaphore.makeUnsafe(options.slots)
       slotsOf.set(lease.worker, slots)
-      return workPartition(ledger, options, { lease, goOn, slots }, scope)
+      return capacity.admit((leave) => workPartition(ledger, options, { lease, goOn: Effect.andThen(leave, goOn), slots }, scope))
     })
     yield* ledger.flush
   },

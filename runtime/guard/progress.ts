@@ -21,7 +21,7 @@ const windowMs = 30_000
 /** Looks twice a second, for ever, and tells what it sees. Interrupt it when the work ends. */
 export const watchPace = <A extends Counted>(
   look: Effect.Effect<A>,
-  tell: (seen: A, pace: Pace) => Effect.Effect<void>
+  tell: (seen: A, pace: Pace, now: number) => Effect.Effect<void>
 ): Effect.Effect<never> =>
   Effect.suspend(() => {
     const seen: Array<{ readonly at: number; readonly done: number }> = []
@@ -31,7 +31,7 @@ export const watchPace = <A extends Counted>(
         const counted = yield* look
         seen.push({ at: now, done: counted.done })
         while (seen.length > 2 && now - (seen[0]?.at ?? now) > windowMs) seen.shift()
-        yield* tell(counted, paceOf(seen, counted))
+        yield* tell(counted, paceOf(seen, counted), now)
         yield* Effect.sleep(lookEveryMs)
       })
     )

@@ -1,4 +1,4 @@
-/** What the working folder's `accounts.json` says of accounts: where their keys are, and their limits. Never a key itself. */
+/** What the working folder's `accounts.json` says of accounts and channels: where their keys and URLs are, and limits. Never a secret itself. */
 import { readFileSync } from "node:fs"
 
 import * as Result from "effect/Result"
@@ -38,6 +38,24 @@ const AccountEntry = Schema.Struct({
   )
 )
 
+const ChannelEntry = Schema.Struct({
+  /** What is posted there: our own JSON, or what Slack's incoming webhooks take. `console` writes to stderr. */
+  kind: Schema.Literals(["webhook", "slack", "console"]),
+  /** As an account's key. A URL is a secret: whoever has it can post. */
+  urlEnv: Schema.optionalKey(KeyEnv),
+  urlFile: Schema.optionalKey(Schema.NonEmptyString),
+  urlCommand: Schema.optionalKey(Schema.NonEmptyArray(Argument))
+}).check(
+  Schema.makeFilter(({ kind, urlEnv, urlFile, urlCommand }) => {
+    const places = [urlEnv, urlFile, urlCommand].filter((source) => source !== undefined).length
+    if (kind === "console") return places === 0 || "is a console, which has no URL: leave it out"
+    return places === 1 || "must say in one way where its URL is: urlEnv, urlFile or urlCommand"
+  })
+)
+
+/** One channel's part of the file. */
+export type ChannelEntry = typeof ChannelEntry.Type
+
 /** One account's part of the file; all of it is optional. */
 export type AccountEntry = typeof AccountEntry.Type
 
@@ -45,19 +63,43 @@ export interface AccountFile {
   readonly file: string
   readonly isThere: boolean
   readonly entries: ReadonlyMap<string, AccountEntry>
+  readonly channels: ReadonlyMap<string, ChannelEntry>
 }
 
 /** Reads the file; one that isn't there has no entries. Fails with every fault, each with its path in the file, none with a value of it. */
 export const readAccountFile = (file: string): Result.Result<AccountFile, ReadonlyArray<string>> => {
   const text = readTextIfThere(file)
   if (Result.isFailure(text)) return Result.fail([`${file} ${text.failure}`])
-  if (text.success === null) return Result.succeed({ file, isThere: false, entries: new Map() })
+  if (text.success === null) return Result.succeed({ file, isThere: false, entries: new Map(), channels: new Map() })
   const json = parse(text.success)
   if (Result.isFailure(json)) return Result.fail([`${file} ${json.failure}`])
-  const decoded = decode(json.success)
-  return Result.isSuccess(decoded)
-    ? Result.succeed({ file, isThere: true, entries: new Map(Object.entries(decoded.success)) })
-    : Result.fail(formatIssue(decoded.failure.issue).issues.map((issue) => `${file}: ${placeOf(issue.path)}${issue.message}`))
+  const { channels, accounts } = parted(json.success)
+  const decoded = decode(accounts)
+  const decodedChannels = decodeChannels(channels)
+  if (Result.isSuccess(decoded) && Result.isSuccess(decodedChannels))
+    return Result.succeed({
+      file,
+      isThere: true,
+      entries: new Map(Object.entries(decoded.success)),
+      channels: new Map(Object.entries(decodedChannels.success))
+    })
+  return Result.fail([
+    ...(Result.isFailure(decoded)
+      ? formatIssue(decoded.failure.issue).issues.map((issue) => `${file}: ${placeOf(issue.path)}${issue.message}`)
+      : []),
+    ...(Result.isFailure(decodedChannels)
+      ? formatChannelIssue(decodedChannels.failure.issue).issues.map(
+          (issue) => `${file}: ${placeOf(["channels", ...(issue.path ?? [])])}${issue.message}`
+        )
+      : [])
+  ])
+}
+
+/** "channels" stands beside the accounts, and is none. */
+const parted = (json: unknown): { readonly channels: unknown; readonly accounts: unknown } => {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return { channels: {}, accounts: json }
+  const { channels = {}, ...accounts } = json as Readonly<Record<string, unknown>>
+  return { channels, accounts }
 }
 
 /** The text of a file; null where there is none, and a reason to stop where it's there and can't be read. */
@@ -72,12 +114,22 @@ export const readTextIfThere = (file: string): Result.Result<string | null, stri
 
 const decode = Schema.decodeUnknownResult(Schema.Record(Schema.String, AccountEntry), { errors: "all", onExcessProperty: "error" })
 
+const decodeChannels = Schema.decodeUnknownResult(Schema.Record(Schema.String, ChannelEntry), { errors: "all", onExcessProperty: "error" })
+
 const fields = Object.keys(AccountEntry.fields)
+const channelFields = Object.keys(ChannelEntry.fields)
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) =>
     issue._tag === "UnexpectedKey"
       ? `is no field of an account, which are ${fields.join(", ")}; a key itself never stands in this file`
+      : SchemaIssue.defaultLeafHook(issue)
+})
+
+const formatChannelIssue = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) =>
+    issue._tag === "UnexpectedKey"
+      ? `is no field of a channel, which are ${channelFields.join(", ")}; a URL itself never stands in this file`
       : SchemaIssue.defaultLeafHook(issue)
 })
 

@@ -41,5 +41,5 @@ const check = (text: string, source: string, needsTls: boolean): Result.Result<s
 }
 
 /** As `URL` writes host names: in lower case, numbers of IPv4 in four parts, IPv6 in brackets. */
-const isLoopback = (host: string): boolean =>
+export const isLoopback = (host: string): boolean =>
   host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host)

@@ -6,10 +6,10 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 
 import type { Model } from "../../dsl/index.ts"
-import { readTextIfThere, type AccountEntry, type AccountFile } from "./account-file.ts"
+import type { AccountEntry, AccountFile } from "./account-file.ts"
 import type { Environment } from "./environment.ts"
+import { askPlace } from "./find-secret.ts"
 import { noteSecret } from "./redaction.ts"
-import { askSecretCommand, firstLineOf } from "./secret-command.ts"
 
 export interface KeySearch {
   readonly engine: Model["engine"]
@@ -27,7 +27,7 @@ export const findKey = Effect.fnUntraced(function* (
   const found = (yield* askEntry(search, entry)) ?? askEnvironment(search)
   if (Result.isFailure(found)) return Result.fail(found.failure)
   if (found.success === null) return Result.succeed(null)
-  const { key, place } = found.success
+  const { secret: key, place } = found.success
   noteSecret(key)
   return sendable.test(key)
     ? Result.succeed(Redacted.make(key, { label: search.account }))
@@ -37,45 +37,23 @@ export const findKey = Effect.fnUntraced(function* (
 /** What an HTTP header may carry of a key. */
 const sendable = /^[\x21-\x7e]+$/
 
-type Found = Result.Result<{ readonly key: string; readonly place: string } | null, string>
+type Found = Result.Result<{ readonly secret: string; readonly place: string } | null, string>
 
 /** Null where the file says nothing of the key. An account that says where its key is gets none from anywhere else. */
-const askEntry = Effect.fnUntraced(function* (
-  { account, accounts, environment, folder }: KeySearch,
-  entry: AccountEntry | undefined
-): Effect.fn.Return<Found | null> {
-  const said = `${accounts.file} says of "${account}"`
-  if (entry?.keyEnv !== undefined) {
-    const key = environment.get(entry.keyEnv)
-    return key === null
-      ? Result.fail(
-          `no key: ${said} that it's in ${entry.keyEnv}, and that is not set in ${environment.places}. Type \`export ${entry.keyEnv}=…\``
-        )
-      : Result.succeed({ key, place: entry.keyEnv })
-  }
-  if (entry?.keyFile !== undefined) {
-    const file = path.resolve(folder, entry.keyFile)
-    const text = readTextIfThere(file)
-    const key = Result.isSuccess(text) ? firstLineOf(text.success ?? "") : ""
-    if (key !== "") return Result.succeed({ key, place: file })
-    const fault = Result.isFailure(text) ? text.failure : text.success === null ? "is not there" : "is empty"
-    return Result.fail(`no key: ${said} that it's in the file ${file}, which ${fault}. Write the key there, or mend the path`)
-  }
-  if (entry?.keyCommand !== undefined) {
-    const key = yield* askSecretCommand(entry.keyCommand, folder)
-    const [name] = entry.keyCommand
-    return Result.isSuccess(key)
-      ? Result.succeed({ key: key.success, place: `what \`${name}\` wrote` })
-      : Result.fail(`no key: ${said} that \`${name} …\` tells it, which ${key.failure}. Run its keyCommand by hand to see why`)
-  }
-  return null
-})
+const askEntry = ({ account, accounts, environment, folder }: KeySearch, entry: AccountEntry | undefined): Effect.Effect<Found | null> =>
+  askPlace({
+    place: { env: entry?.keyEnv, file: entry?.keyFile, command: entry?.keyCommand },
+    noun: "key",
+    said: `${accounts.file} says of "${account}"`,
+    environment,
+    folder
+  })
 
 const askEnvironment = ({ engine, account, accounts, environment }: KeySearch): Found => {
   const names = namesFor(engine, account)
   for (const name of names) {
     const key = environment.get(name)
-    if (key !== null) return Result.succeed({ key, place: name })
+    if (key !== null) return Result.succeed({ secret: key, place: name })
   }
   if (engine === "openai-compatible") return Result.succeed(null)
   const [first] = names

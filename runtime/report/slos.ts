@@ -15,7 +15,8 @@ export const slosOf = (report: RunReport): Html | null =>
             const { title, target, note } = words[slo.slo]
             return html`<li class="${classOf(slo)}">
               <span class="soft">${title}</span> <b>${valueOf(report, slo)}</b> <span class="soft">${target}</span>
-              <span class="sign">${signOf(slo)}</span> <span class="soft note">${slo.alerting ? note : null}</span>
+              <span class="sign">${slo.slo === "within-sla" && report.sla === null ? "no deadline" : signOf(slo)}</span>
+              <span class="soft note">${slo.alerting ? note : null}</span>
             </li>`
           })}
         </ul>

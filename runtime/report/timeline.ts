@@ -61,6 +61,12 @@ const textOf = ({ kind, detail }: TimelineEvent): string => {
       return "manifest sealed: the work began"
     case "resumed":
       return "resumed by another process"
+    case "pause":
+      return `paused: account ${detail} failed`
+    case "unpause":
+      return `went on: account ${detail} answered again`
+    case "capacity":
+      return `workers: ${detail}`
     case "alert":
       return `alert: ${detail}`
     case "gate-opened":

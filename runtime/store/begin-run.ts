@@ -48,7 +48,9 @@ const insertRun = async (db: Db, start: RunStart): Promise<void> => {
       sealed_at: null,
       ended_at: null,
       released_at: null,
-      closing: null
+      closing: null,
+      origin: start.origin ?? null,
+      revision: null
     })
     .execute()
 }
@@ -61,6 +63,8 @@ export const clearManifest = async (db: Db): Promise<void> => {
     "state.partitions",
     "payload.items",
     "payload.rejected_rows",
+    "payload.given",
+    "payload.waived",
     "payload.labels"
   ] as const) {
     await db.deleteFrom(table).execute()

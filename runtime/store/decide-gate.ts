@@ -1,17 +1,14 @@
 /** Gates of runs: which wait for a person, and what the person says. A decision is a row in the run's own file, written while no process works on it. */
-import { existsSync } from "node:fs"
-
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { sql, type Kysely } from "kysely"
 
-import { openDuck, type Duck } from "./duck.ts"
 import { findRunNames } from "./find-run-names.ts"
+import { GateNotFound, GateNotOpen, SampleNotAccepted } from "./gate-error.ts"
 import { isOverdue } from "./gate-expiry.ts"
 import type { Money } from "./ledger.ts"
-import type { LedgerTables } from "./ledger-tables.ts"
 import { readMoney } from "./money-ledger.ts"
+import { countSample } from "./release-sample.ts"
+import { atRest, type RunAtRest } from "./run-at-rest.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { GateDecision, GateKind, RunStatus } from "./state-tables.ts"
 import type { StoreError } from "./store-error.ts"
@@ -49,38 +46,12 @@ export interface Decision {
   readonly note: string | null
 }
 
-export class GateNotFound extends Schema.TaggedError<GateNotFound>()("GateNotFound", { gate: Schema.String, state: Schema.String }) {
-  override get message(): string {
-    return `There is no gate "${this.gate}" in ${this.state}. List them with \`runtime gates\`, or name another folder with --state DIR.`
-  }
-}
-
-/** It was decided, it expired, or its run ended without it. */
-export class GateNotOpen extends Schema.TaggedError<GateNotOpen>()("GateNotOpen", {
-  gate: Schema.String,
-  run: Schema.String,
-  /** The end of the sentence "gate G was …". */
-  outcome: Schema.String,
-  isRunDone: Schema.Boolean,
-  /** Whether the run only comes to its end. */
-  isOver: Schema.Boolean
-}) {
-  override get message(): string {
-    const next = this.isRunDone
-      ? `\`runtime report ${this.run}\` says what it came to.`
-      : this.isOver
-        ? `\`runtime resume ${this.run}\` holds back what is open, and closes the run.`
-        : `\`runtime resume ${this.run}\` goes on.`
-    return `Gate ${this.gate} was ${this.outcome}. Nothing was changed; ${next}`
-  }
-}
-
 /** All gates that any run ever had. Never waits for a run's process, never disturbs it. */
 export const listGates = Effect.fn("Store.listGates")(function* (folder: StateFolder): Effect.fn.Return<ListedGates> {
   const gates: Array<ListedGate> = []
   const skipped: Array<ListedGates["skipped"][number]> = []
   for (const run of findRunNames(folder)) {
-    const found = yield* Effect.result(onState(folder, run, readListed))
+    const found = yield* Effect.result(looking(folder, run, readListed))
     if (found._tag === "Success") gates.push(...(found.success ?? []))
     else skipped.push({ run, why: found.failure.reason === "held" ? "a process works on it" : found.failure.message })
   }
@@ -92,7 +63,7 @@ export const listRunGates = Effect.fn("Store.listRunGates")(function* (
   folder: StateFolder,
   run: string
 ): Effect.fn.Return<ReadonlyArray<ListedGate>, StoreError> {
-  return (yield* onState(folder, run, readListed)) ?? []
+  return (yield* looking(folder, run, readListed)) ?? []
 })
 
 /** A gate, and the money of its run as it stands. */
@@ -100,50 +71,64 @@ export const findGate = Effect.fn("Store.findGate")(function* (
   folder: StateFolder,
   gate: string
 ): Effect.fn.Return<{ readonly gate: ListedGate; readonly money: Money }, StoreError | GateNotFound> {
-  const found = yield* onState(folder, runOf(gate), async (db) => {
-    const listed = (await readListed(db)).find((each) => each.gate === gate)
-    return listed === undefined ? null : { gate: listed, money: await readMoney(db, allSessions) }
+  const found = yield* looking(folder, runOf(gate), async (files) => {
+    const listed = (await readListed(files)).find((each) => each.gate === gate)
+    return listed === undefined ? null : { gate: listed, money: await readMoney(files.db, allSessions) }
   })
   return found ?? (yield* new GateNotFound({ gate, state: folder.root }))
 })
 
-/** Writes what was decided. Fails with reason `held` while a process works on the run, and with `GateNotOpen` where there is nothing to decide. */
+/**
+ * Writes what was decided. Fails with reason `held` while a process works on the run, with `GateNotOpen` where there is nothing to decide, and with
+ * `SampleNotAccepted` where a release is approved that nobody has looked at.
+ */
 export const decideGate = Effect.fn("Store.decideGate")(function* (
   folder: StateFolder,
   decision: Decision
-): Effect.fn.Return<ListedGate, StoreError | GateNotFound | GateNotOpen> {
+): Effect.fn.Return<ListedGate, StoreError | GateNotFound | GateNotOpen | SampleNotAccepted> {
   const { gate } = decision
   const decidedAt = new Date(yield* Clock.currentTimeMillis)
-  const decide = async (db: Kysely<LedgerTables>) => {
-    const before = (await readListed(db)).find((each) => each.gate === gate)
-    if (before === undefined || before.decision !== null || before.runStatus === "done" || isOverdue(before, decidedAt.getTime()))
-      return { before, after: undefined }
-    await db
-      .updateTable("state.gates")
-      .set({
-        decision: decision.decision,
-        decided_at: decidedAt,
-        decided_by: decision.by,
-        add_usd: decision.addUsd,
-        note: decision.note
-      })
-      .where("gate", "=", gate)
-      .execute()
-    return { before, after: (await readListed(db)).find((each) => each.gate === gate) }
-  }
-  const found = yield* onState(folder, runOf(gate), decide, true)
-  if (found?.before === undefined) return yield* new GateNotFound({ gate, state: folder.root })
-  if (found.after !== undefined) return found.after
-  const { run, runStatus } = found.before
-  const isOver = isOverdue(found.before, decidedAt.getTime()) || isNo(found.before.decision)
-  return yield* new GateNotOpen({
-    gate,
-    run,
-    outcome: outcomeOf(found.before, decidedAt.getTime()),
-    isRunDone: runStatus === "done",
-    isOver
+  const found = yield* atRest({
+    folder,
+    run: runOf(gate),
+    doing: "deciding at a gate",
+    writes: true,
+    work: (files) => decideOn(files, decision, decidedAt)
   })
+  if (found === null || found.before === undefined) return yield* new GateNotFound({ gate, state: folder.root })
+  if (found.after !== undefined) return found.after
+  if (found.sample !== undefined) return yield* new SampleNotAccepted({ gate, ...found.sample })
+  return yield* gateNotOpen(found.before, decidedAt.getTime())
 })
+
+/** `after` is missing where nothing was written. */
+const decideOn = async (files: RunAtRest, { gate, decision, by, addUsd, note }: Decision, decidedAt: Date) => {
+  const { db, has } = files
+  const before = (await readListed(files)).find((each) => each.gate === gate)
+  if (before === undefined || !isOpen(before, decidedAt.getTime())) return { before }
+  const sample = before.kind === "release" && decision === "approved" ? await countSample(db) : undefined
+  if (sample !== undefined && sample.undecided + sample.rejected > 0) return { before, sample }
+  // A person's words are payload, and there before the decision that they explain.
+  if (note !== null && has("payload.gate_notes"))
+    await db.insertInto("payload.gate_notes").values({ gate, item_id: null, noted_at: decidedAt, note }).execute()
+  await db
+    .updateTable("state.gates")
+    .set({ decision, decided_at: decidedAt, decided_by: by, add_usd: addUsd })
+    .where("gate", "=", gate)
+    .execute()
+  return { before, after: (await readListed(files)).find((each) => each.gate === gate) }
+}
+
+/** Whether a person may decide at it. */
+export const isOpen = (gate: ListedGate, now: number): boolean =>
+  gate.decision === null && gate.runStatus !== "done" && !isOverdue(gate, now)
+
+/** Why nobody may. */
+export const gateNotOpen = (gate: ListedGate, now: number): GateNotOpen => {
+  const { run, runStatus, decision } = gate
+  const isOver = isOverdue(gate, now) || isNo(decision)
+  return new GateNotOpen({ gate: gate.gate, run, outcome: outcomeOf(gate, now), isRunDone: runStatus === "done", isOver })
+}
 
 const isNo = (decision: GateDecision | null): boolean => decision === "rejected" || decision === "expired"
 
@@ -163,30 +148,22 @@ const allSessions = 2_147_483_647
 const runOf = (gate: string): string => /^([A-Za-z0-9_-][A-Za-z0-9._-]*)\.\d+$/.exec(gate)?.[1] ?? ""
 
 /** Null where there is no such run, or its file is older than gates. */
-const onState = <A>(
-  folder: StateFolder,
-  run: string,
-  work: (db: Kysely<LedgerTables>) => Promise<A>,
-  outwaitsLookers = false
-): Effect.Effect<A | null, StoreError> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { state } = folder.run(run)
-      if (run === "" || !existsSync(state)) return null
-      const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: state }], memoryMb: 100, outwaitsLookers })
-      return yield* duck.use("looking at gates", async (db) => {
-        const { rows } = await sql<{
-          tables: number
-        }>`select count(*) as tables from duckdb_tables() where database_name = 'state' and table_name in ('run', 'gates')`.execute(db)
-        return rows[0]?.tables === 2 ? await work(db) : null
-      })
-    })
-  )
+const looking = <A>(folder: StateFolder, run: string, work: (run: RunAtRest) => Promise<A>): Effect.Effect<A | null, StoreError> =>
+  atRest({
+    folder,
+    run,
+    doing: "looking at gates",
+    writes: false,
+    work: async (files) => (files.has("state.gates") ? await work(files) : null)
+  })
 
-const readListed = async (db: Kysely<LedgerTables>): Promise<ReadonlyArray<ListedGate>> => {
+const readListed = async ({ db, has }: RunAtRest): Promise<ReadonlyArray<ListedGate>> => {
   const run = await db.selectFrom("state.run").select(["run", "status"]).executeTakeFirst()
   if (run === undefined) return []
   const rows = await db.selectFrom("state.gates").selectAll().orderBy("opened_at").orderBy("gate").execute()
+  const notes = has("payload.gate_notes")
+    ? await db.selectFrom("payload.gate_notes").select(["gate", "note", "noted_at"]).where("item_id", "is", null).execute()
+    : []
   return rows.map((row) => ({
     gate: row.gate,
     run: run.run,
@@ -200,6 +177,6 @@ const readListed = async (db: Kysely<LedgerTables>): Promise<ReadonlyArray<Liste
     decidedAt: row.decided_at,
     decidedBy: row.decided_by,
     addUsd: row.add_usd,
-    note: row.note
+    note: notes.find(({ gate, noted_at }) => gate === row.gate && noted_at.getTime() === row.decided_at?.getTime())?.note ?? row.note
   }))
 }

@@ -43,6 +43,8 @@ export interface EarlierAnswersOptions {
   readonly job: string
   /** Checkpointed steps whose answers may be used again. */
   readonly steps: ReadonlyArray<string>
+  /** Of a linked run: its origin, which is looked at however many runs there were since. */
+  readonly origin: string | null
 }
 
 /** Copies what may be used again out of the job's last closed runs; null where there is nothing. A run that somebody holds is left out. */
@@ -50,10 +52,14 @@ export const openEarlierAnswers = Effect.fn("EarlierAnswers.open")(function* ({
   folder,
   runFolder,
   job,
-  steps
+  steps,
+  origin
 }: EarlierAnswersOptions): Effect.fn.Return<EarlierAnswers | null, StoreError, Scope.Scope> {
-  const closed = (yield* listRuns(folder, listedMax)).filter((row) => row.job === job && row.status === "done").slice(0, runsMax)
-  const sources = closed.map(({ run }) => folder.run(run)).filter(({ state, payload }) => existsSync(state) && existsSync(payload))
+  const closed = (yield* listRuns(folder, listedMax)).filter((row) => row.job === job && row.status === "done")
+  const family = closed.filter((row) => origin !== null && (row.run === origin || row.origin === origin))
+  const sources = [...new Set([...family, ...closed].slice(0, family.length + runsMax))]
+    .map(({ run }) => folder.run(run))
+    .filter(({ state, payload }) => existsSync(state) && existsSync(payload))
   if (sources.length === 0) return null
   const file = path.join(runFolder.root, "reuse.duckdb")
   yield* removeFiles(...filesOf(file))
@@ -80,6 +86,7 @@ export const openEarlierAnswers = Effect.fn("EarlierAnswers.open")(function* ({
 
 const copyFrom = (duck: Duck<ReuseTables>, { state, payload }: RunFolder, steps: ReadonlyArray<string>, index: number) => {
   const doing = "looking for earlier answers"
+  const asked = steps.map(quoted).join(", ")
   const attached = duck.run(
     doing,
     `attach ${quoted(state)} as old_state (read_only)`,
@@ -87,22 +94,29 @@ const copyFrom = (duck: Duck<ReuseTables>, { state, payload }: RunFolder, steps:
   )
   const copied = duck.run(
     doing,
-    // Of an item that was asked more than once only the last answer passed its rules; it goes by the request that the item began with.
+    // Of an item that was stopped, what stands above the stop is as good as any: its own step and rules had passed it. A refused answer of a join
+    // is of several steps, and none of them is trusted then. Of an item that was asked more than once only the last answer passed its rules; it goes by the request that the item began with.
     `insert into reuse.found
       with retried as (
         select call.seq, variant.step, max(call.attempt) as last, arg_min(call.request_digest, call.attempt) as request_digest,
           count(distinct (variant.model, variant.prompt_version, variant.code_version)) = 1 as is_one_request
         from old_state.attempts call join old_state.variants variant using (variant)
         semi join (select seq from old_state.attempts where attempt > 1) again on again.seq = call.seq
-        group by all)
+        group by all),
+      fine as (select seq from old_state.checkpoints where disposition is not null group by seq having bool_and(disposition in ('delivered', 'skipped'))),
+      refused as (select seq, answer_step as step from old_state.checkpoints where status in ('dead', 'review') and answer_step is not null),
+      valid as (
+        select seq, variant.step from fine, (select distinct step from old_state.variants) variant
+        union all
+        select seq, step from old_state.checkpoints anti join fine using (seq) anti join refused using (seq, step)
+        anti join (select seq from refused where step not in (${asked})) joined using (seq) where status in ('answered', 'deferred'))
       select coalesce(retried.request_digest, call.request_digest), answer.output, variant.model_version,
         coalesce(nullif(call.cost_usd, 0), call.saved_usd, 0), ${index}
       from old_state.attempts call join old_state.variants variant using (variant)
       join old_payload.answers answer on answer.seq = call.seq and answer.step = variant.step and answer.attempt = call.attempt
       left join retried on retried.seq = call.seq and retried.step = variant.step
-      semi join (select seq from old_state.checkpoints where disposition is not null group by seq having bool_and(disposition in ('delivered', 'skipped'))) fine
-        on fine.seq = call.seq
-      where call.outcome = 'answered' and variant.step in (${steps.map(quoted).join(", ")})
+      semi join valid on valid.seq = call.seq and valid.step = variant.step
+      where call.outcome = 'answered' and variant.step in (${asked})
         and call.attempt = coalesce(retried.last, call.attempt) and coalesce(retried.is_one_request, true)`
   )
   const detached = Effect.forEach(["old_state", "old_payload"], (name) => Effect.ignore(duck.run(doing, `detach ${name}`)), {

@@ -14,6 +14,7 @@ import { makeFolder, onDisk, partOf, putInPlace, putText } from "./durable-file.
 import type { DuckLedger } from "./ledger-duckdb.ts"
 import { literalGlob } from "./lineage-views.ts"
 import { claimOutputTables, outputFolder, type OutputTable } from "./output-tables.ts"
+import type { Revision } from "./revisions.ts"
 import type { StateFolder } from "./state-folder.ts"
 import { storeError, StoreError } from "./store-error.ts"
 
@@ -40,6 +41,8 @@ export interface ExportOrder {
   readonly run: string
   /** From 1: a later release of the same run goes beside the earlier ones. */
   readonly revision: number
+  /** The releases whose rows make it up: the run's own, and for a further revision those of runs that were linked to it. */
+  readonly parts: ReadonlyArray<Revision>
   /** Absolute: the folder that the job names. */
   readonly folder: string
   readonly files: ReadonlyArray<{ readonly step: string; readonly format: ExportFormat }>
@@ -49,14 +52,14 @@ export interface ExportOrder {
 
 /** Where an export stands, and what is in it. */
 export interface Exported {
-  /** Absolute, ending in `run=<run>/revision=<n>`. */
+  /** Absolute, ending in `<run>/revision-<n>`. */
   readonly folder: string
   readonly files: ReadonlyArray<ExportedFile>
 }
 
-export const manifestFile = "_manifest.json"
+const manifestFile = "_manifest.json"
 /** Written last: below it everything is whole. */
-export const markerFile = "_SUCCESS"
+const markerFile = "_SUCCESS"
 
 /** Called between the steps of an export: a test dies here. */
 export const ExportPoint = Context.Reference<(point: "written" | "placed" | "described" | "marked", file: string) => Effect.Effect<void>>(
@@ -75,7 +78,8 @@ export const writeExport = Effect.fn("Store.export")(function* (
   order: ExportOrder
 ): Effect.fn.Return<Exported, StoreError> {
   const { run, revision, notice } = order
-  const folder = path.join(order.folder, `run=${run}`, `revision=${revision}`)
+  // Not `run=…/revision=…`: readers that take folders for columns would lay those over the rows' own.
+  const folder = path.join(order.folder, run, `revision-${revision}`)
   const manifest = path.join(folder, manifestFile)
   const marker = path.join(folder, markerFile)
   const standing = yield* onDisk(manifest, () => (fs.existsSync(marker) ? decodeManifest(fs.readFileSync(manifest, "utf8")) : null))
@@ -86,7 +90,7 @@ export const writeExport = Effect.fn("Store.export")(function* (
   const files = yield* Effect.forEach(order.files, ({ step, format }) => {
     const table = tables.find((one) => one.step === step)
     if (table === undefined) return Effect.die(new Error(`Step ${step} has a table of outputs`))
-    return writeFile({ ledger, state, run, table }, path.join(folder, `${step}.${format}`), format)
+    return writeFile({ ledger, state, run, parts: order.parts, table }, path.join(folder, `${step}.${format}`), format)
   })
   const description = `${JSON.stringify({ format: 1, run, revision, ...notice, files }, null, 2)}\n`
   yield* putText(manifest, description, fileMode)
@@ -106,12 +110,13 @@ interface Exporting {
   readonly ledger: DuckLedger
   readonly state: StateFolder
   readonly run: string
+  readonly parts: ReadonlyArray<Revision>
   readonly table: OutputTable
 }
 
 const writeFile = Effect.fnUntraced(function* (exporting: Exporting, file: string, format: ExportFormat) {
   const { duck } = exporting.ledger
-  const { columns, step, name } = exporting.table
+  const { step, name } = exporting.table
   const pass = yield* ExportPoint
   const from = segmentsOf(exporting, name)
   const rows = yield* duck.use("counting the rows of an export", async (db) => countRows(db, from, segmentsOf(exporting, "outputs"), step))
@@ -122,7 +127,8 @@ const writeFile = Effect.fnUntraced(function* (exporting: Exporting, file: strin
   // One that has its name is whole.
   if (!(yield* onDisk(file, () => fs.existsSync(file)))) {
     const part = partOf(file)
-    const query = `select ${[["run", "varchar"], ["job", "varchar"], ...columns].map(([column = "", type = ""]) => valueOf(column, type, format)).join(", ")} ${from}`
+    const values = schemaOf(exporting).map((column) => valueOf(exporting, column.name, column.type, format))
+    const query = `select ${values.join(", ")} ${from}`
     yield* duck
       .use(file, (db) => db.executeQuery(CompiledQuery.raw(`copy (${query}) to ${quoted(part)} (${copyOptions[format]})`)))
       .pipe(Effect.onError(() => Effect.sync(() => fs.rmSync(part, { force: true }))))
@@ -130,10 +136,16 @@ const writeFile = Effect.fnUntraced(function* (exporting: Exporting, file: strin
     yield* putInPlace(part, file, fileMode)
     yield* pass("placed", file)
   }
-  const schema = [["run", "varchar"], ["job", "varchar"], ...columns].map(([column = "", type = ""]) => ({ name: column, type }))
+  const schema = schemaOf(exporting)
   const { bytes, sha256 } = yield* digestOf(file)
   return { file: path.basename(file), step, format, rows: rows.typed, bytes, sha256, schema } satisfies ExportedFile
 })
+
+/** As the views of outputs have them: an answer belongs to the run that was released, and says by which one it was made, and since when. */
+const schemaOf = ({ table }: Exporting) =>
+  [["run", "varchar"], ["job", "varchar"], ...table.columns, ["revision", "integer"], ["by_run", "varchar"]].map(
+    ([name = "", type = ""]) => ({ name, type })
+  )
 
 type Db = DuckLedger["duck"]["db"]
 
@@ -143,12 +155,14 @@ const countRows = async (db: Db, typed: string, outputs: string, step: string) =
   return rows[0] ?? { typed: 0, released: 0 }
 }
 
-/** A run without items has no segment: then the one that every table has, without a row, tells the columns. */
-const segmentsOf = ({ state, run }: Exporting, table: string): string => {
+/** A run without items has no segment: the one that every table has, without a row, tells the columns. */
+const segmentsOf = ({ state, parts }: Exporting, table: string): string => {
   const root = path.join(outputFolder(state), table)
-  const folder = path.join(root, `run=${run}`)
-  const glob = path.join(literalGlob(fs.existsSync(folder) ? folder : path.join(root, "run=schema")), "*.parquet")
-  return `from read_parquet(${quoted(glob)}, union_by_name = true, hive_partitioning = false)`
+  const folders = ["schema", ...parts.map(({ run }) => run)]
+    .map((run) => path.join(root, `run=${run}`))
+    .filter((folder) => fs.existsSync(folder))
+  const globs = folders.map((folder) => quoted(path.join(literalGlob(folder), "*.parquet")))
+  return `from read_parquet([${globs.join(", ")}], union_by_name = true, hive_partitioning = false)`
 }
 
 const copyOptions: Readonly<Record<ExportFormat, string>> = {
@@ -158,8 +172,12 @@ const copyOptions: Readonly<Record<ExportFormat, string>> = {
 }
 
 /** Text formats have no instants, and neither has a word for NaN that every reader takes (case 32). */
-const valueOf = (column: string, type: string, format: ExportFormat): string => {
+const valueOf = ({ run, parts }: Exporting, column: string, type: string, format: ExportFormat): string => {
   const name = identifier(column)
+  if (column === "run") return `${quoted(run)} as run`
+  if (column === "by_run") return "run as by_run"
+  if (column === "revision")
+    return `(case run ${parts.map((part) => `when ${quoted(part.run)} then ${part.revision}`).join(" ")} end)::integer as revision`
   if (format === "parquet") return name
   if (type === "timestamptz") return `strftime(make_timestamp(epoch_us(${name})), '%Y-%m-%dT%H:%M:%S.%gZ') as ${name}`
   if (type === "double") return `case when isfinite(${name}) then ${name} end as ${name}`

@@ -16,6 +16,7 @@ import {
   readVariants,
   undoHalfCommit
 } from "./begin-run.ts"
+import { alertsOn } from "./alert-ledger.ts"
 import { batchesOn, countBatches } from "./batch-ledger.ts"
 import { CommitBatch, Variants } from "./commit-batch.ts"
 import { addCosts, noCosts } from "./costs.ts"
@@ -28,7 +29,9 @@ import { migrate } from "./migrate.ts"
 import { expireGates, moneyOn } from "./money-ledger.ts"
 import { OpenRun, type DuckLedgerOptions, type Exclusively } from "./open-run.ts"
 import { payloadMigrations } from "./payload-tables.ts"
-import { defineAggregateViews, readCompleteness, readPending, readStepRows } from "./read-ledger.ts"
+import { hasGivenRows } from "./read-given.ts"
+import { readCompleteness, readPending } from "./read-ledger.ts"
+import { defineAggregateViews, readStepRows, type PastRun } from "./read-step-rows.ts"
 import { ManifestStage } from "./stage-manifest.ts"
 import { filesOf, makeRunFolder, removeFiles } from "./state-folder.ts"
 import { stateMigrations } from "./state-tables.ts"
@@ -42,6 +45,8 @@ export interface DuckLedger extends LedgerShape {
   readonly duck: Duck<LedgerTables>
   /** Serialises with the ledger's own writes. */
   readonly exclusively: Exclusively
+  /** From here on `rows` and `query` give the answers of these runs too: a linked run's earlier ones, whose files are attached. */
+  readonly joinPast: (past: ReadonlyArray<PastRun>) => void
 }
 
 /** Opens the files; fails with reason `held` while another process has them. */
@@ -70,11 +75,13 @@ export const openDuckLedger = Effect.fn("Ledger.open")(function* (
   return {
     duck,
     exclusively: run.exclusively,
+    joinPast: (past) => void (run.past = past),
     begin: beginOn(run),
     ...manifestOn(run),
     ...workOn(run),
     ...resultsOn(run),
     ...moneyOn(run),
+    ...alertsOn(run),
     batches: batchesOn(run),
     close: closeOn(run)
   }
@@ -98,6 +105,7 @@ const beginOn = (run: OpenRun): LedgerShape["begin"] =>
       db.updateTable("state.run").set({ status, plan: start.plan, plan_digest: start.planDigest, failure: null, ended_at: null }).execute()
     )
     run.isFresh = lastCommit === 0
+    run.hasGiven = start.origin !== undefined && (yield* use("reading answers that items come with", hasGivenRows))
     run.hasBatches = (yield* use("reading provider batches", countBatches)) > 0
     run.before = yield* use("counting what is done", (db) => readBefore(db, plan))
     yield* startCommits(run, lastCommit)
@@ -142,6 +150,7 @@ const manifestOn = (run: OpenRun): Pick<LedgerShape, "stage" | "seal" | "partiti
       const open = yield* opened
       const summary = yield* duck.use("sealing the manifest", () => open.place(layout))
       stage = null
+      run.hasGiven = yield* duck.use("reading answers that items come with", hasGivenRows)
       yield* run.transaction("sealing the manifest", "update state.run set sealed_at = now(), status = 'running'")
       yield* removeFiles(...filesOf(staging))
       run.before = { ...run.before, manifest: summary.items }
@@ -175,7 +184,7 @@ const workOn = (run: OpenRun): Pick<LedgerShape, "pending" | "settle" | "flush" 
         const isUntouched = run.isFresh && run.commits?.hasSettled(from, to) !== true
         return patience.waitOut(
           duck.use("reading items", (db) =>
-            readPending(db, { plan: options.plan, from, to, isFresh: isUntouched, hasBatches: run.hasBatches })
+            readPending(db, { plan: options.plan, from, to, isFresh: isUntouched, hasBatches: run.hasBatches, hasGiven: run.hasGiven })
           )
         )
       }),
@@ -197,23 +206,23 @@ const workOn = (run: OpenRun): Pick<LedgerShape, "pending" | "settle" | "flush" 
   }
 }
 
-const resultsOn = ({
-  duck,
-  options,
-  patience
-}: OpenRun): Pick<LedgerShape, "completeness" | "rows" | "query" | "saveSummary" | "saveReport"> => ({
-  completeness: patience.waitOut(duck.use("checking completeness", (db) => readCompleteness(db, options.plan))),
-  rows: (step) => Stream.fromAsyncIterable(readStepRows(duck.db, step), (cause) => storeError("reading answers", cause)),
-  query: (step, query) =>
-    duck.use("running an aggregate's query", async (db) => {
-      await defineAggregateViews(db, options.plan, step)
-      // The types proved that `query` builds a select on these two views.
-      const built = query(db) as { readonly compile: () => CompiledQuery }
-      return (await db.executeQuery(built.compile())).rows
-    }),
-  saveSummary: (step, values) => patience.waitOut(duck.use("saving an aggregate", (db) => replaceSummary(db, step, canonicalJson(values)))),
-  saveReport: (step, text) => patience.waitOut(duck.use("saving a report", (db) => replaceReport(db, step, text)))
-})
+const resultsOn = (run: OpenRun): Pick<LedgerShape, "completeness" | "rows" | "query" | "saveSummary" | "saveReport"> => {
+  const { duck, options, patience } = run
+  return {
+    completeness: patience.waitOut(duck.use("checking completeness", (db) => readCompleteness(db, options.plan))),
+    rows: (step) => Stream.fromAsyncIterable(readStepRows(duck.db, step, run.past), (cause) => storeError("reading answers", cause)),
+    query: (step, query) =>
+      duck.use("running an aggregate's query", async (db) => {
+        await defineAggregateViews(db, options.plan, step, run.past)
+        // The types proved that `query` builds a select on these two views.
+        const built = query(db) as { readonly compile: () => CompiledQuery }
+        return (await db.executeQuery(built.compile())).rows
+      }),
+    saveSummary: (step, values) =>
+      patience.waitOut(duck.use("saving an aggregate", (db) => replaceSummary(db, step, canonicalJson(values)))),
+    saveReport: (step, text) => patience.waitOut(duck.use("saving a report", (db) => replaceReport(db, step, text)))
+  }
+}
 
 /** Without patience: a full disk must not keep a process from ending. */
 const closeOn = (run: OpenRun): LedgerShape["close"] =>

@@ -11,6 +11,7 @@ import { GroupCommit } from "./group-commit.ts"
 import { addDispositions, countItems, noDispositions, worst, type LedgerShape, type RunRecord } from "./ledger.ts"
 import type { Settlement, StagedItem, StagedRejection, StepRow } from "./ledger.ts"
 import { auditDisk, MemoryDisk } from "./memory-disk.ts"
+import { memoryAlerts } from "./memory-alerts.ts"
 import { batchedOf, memoryBatches } from "./memory-batches.ts"
 import { memoryMoney } from "./memory-money.ts"
 import { Patience } from "./patience.ts"
@@ -108,7 +109,11 @@ export class MemoryLedger implements LedgerShape {
     this.openGate = money.openGate
     this.withdrawGate = money.withdrawGate
     this.gates = money.gates
-    this.raiseAlert = money.raiseAlert
+    const told = memoryAlerts(process.disk.told, act)
+    this.raiseAlert = told.raiseAlert
+    this.alerts = told.alerts
+    this.noteEvent = told.noteEvent
+    this.events = told.events
   }
 
   /** Ends the process: what isn't committed is lost, and nothing is written any more. Returns what the disk holds. */
@@ -231,6 +236,9 @@ export class MemoryLedger implements LedgerShape {
   readonly withdrawGate: LedgerShape["withdrawGate"]
   readonly gates: LedgerShape["gates"]
   readonly raiseAlert: LedgerShape["raiseAlert"]
+  readonly alerts: LedgerShape["alerts"]
+  readonly noteEvent: LedgerShape["noteEvent"]
+  readonly events: LedgerShape["events"]
 
   readonly completeness: LedgerShape["completeness"] = this.#do(() => auditDisk(this.#disk, this.#terminals))
 

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 
+import type { AlertLedger } from "./alert-record.ts"
 import type { BatchLedger, PriorBatch } from "./batch-record.ts"
 import type { Costs } from "./costs.ts"
 import type { CallTier, CheckpointStatus, Disposition, GateDecision, GateKind, RunStatus } from "./state-tables.ts"
@@ -28,6 +29,8 @@ export interface RunStart {
   readonly jobModule: string
   /** JSON of the decoded parameters; goes to the payload. */
   readonly params: string
+  /** The closed run whose items it takes up again; its manifest is then what `linked-file.ts` wrote, not the source. */
+  readonly origin?: string
 }
 
 /** One process's work on the run. */
@@ -118,6 +121,16 @@ export interface PendingItem {
   readonly batched: ReadonlyMap<string, PriorBatch>
   /** Steps whose last call is to be made again, by the model's step. */
   readonly queued: ReadonlyMap<string, PriorRetry>
+  /** What the item of a linked run comes with. */
+  readonly given?: GivenAnswers
+}
+
+/** Answers that no model is asked for: those of the origin, and a person's. */
+export interface GivenAnswers {
+  /** By infer. */
+  readonly answers: ReadonlyMap<string, PriorAnswer>
+  /** Validates whose `review` rules a person has answered. */
+  readonly waived: ReadonlySet<string>
 }
 
 /** Calls of an item at a step, in all sessions so far. */
@@ -313,7 +326,7 @@ export interface Tally extends Costs {
   readonly trouble: string | null
 }
 
-export interface LedgerShape {
+export interface LedgerShape extends AlertLedger {
   /**
    * Opens a session: a new run, or a further process on one whose manifest may be sealed. What a kill left half-done is undone, and a gate at
    * which nobody decided in time is marked as expired.
@@ -342,8 +355,6 @@ export interface LedgerShape {
   /** Closes the open gate of a kind, if there is one: what it asked no longer arises. */
   readonly withdrawGate: (kind: GateKind) => Effect.Effect<void, StoreError>
   readonly gates: Effect.Effect<ReadonlyArray<GateRecord>, StoreError>
-  /** True the first time in the run's life that this kind is raised. */
-  readonly raiseAlert: (kind: string, detail: unknown) => Effect.Effect<boolean, StoreError>
   readonly batches: BatchLedger
   readonly completeness: Effect.Effect<Completeness, StoreError>
   /** Answers that reached `step`, in the manifest's order. */

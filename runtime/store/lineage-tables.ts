@@ -1,6 +1,7 @@
 /** What analysts see of every run: tables of Parquet and one view. No personal data (CHK-3); each row says its run and job (GOV-1). */
 
 import { identifier } from "./duck.ts"
+import { timelineSql } from "./timeline-sql.ts"
 
 /** Both ends belong to it. */
 export interface RowRange {
@@ -66,7 +67,9 @@ const runs: PublishedTable = {
     ["released_at", "timestamptz"],
     ["version", "integer"],
     ["deadline", "timestamptz"],
-    ["envelope_usd", "double"]
+    ["envelope_usd", "double"],
+    ["origin", text],
+    ["revision", "integer"]
   ],
   cut: null,
   key: [],
@@ -306,6 +309,23 @@ const exports: PublishedTable = {
   rows: ({ from }) => `select *, ${from} as version from state.exports`
 }
 
+/** Alerts, gates, pauses, more workers and fewer, and the run's own ends: each with its time. */
+const timeline: PublishedTable = {
+  name: "timeline",
+  columns: [
+    ["happened_at", "timestamptz"],
+    ["kind", text],
+    ["detail", text],
+    ["text", text],
+    ["moment", text],
+    ["version", "integer"]
+  ],
+  cut: null,
+  key: ["moment"],
+  of: "state.events",
+  rows: ({ from }) => `select *, ${from} as version from (${timelineSql})`
+}
+
 /**
  * In the order of publishing: an item stands before what refers to it, and a run or partition is shown as done only after all that it did.
  */
@@ -321,6 +341,7 @@ export const publishedTables: ReadonlyArray<PublishedTable> = [
   exports,
   steps,
   partitions,
+  timeline,
   runs
 ]
 

@@ -4,12 +4,17 @@ import * as path from "node:path"
 
 import * as Effect from "effect/Effect"
 
+import { accessLogFile, accessLogView, decisionColumns, decisionViews } from "./decision-views.ts"
 import { openDuck, quoted } from "./duck.ts"
 import { copyTo, makeFolder, onDisk, ownPartOf, putIfAbsent, putInPlace, putText, type QueryRunner } from "./durable-file.ts"
+import { publishedIncidents } from "./incident-table.ts"
 import { lineageView, noRows, publishedTables, type PublishedTable } from "./lineage-tables.ts"
 import { qualityViews } from "./quality-views.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
+
+/** Those of runs, and what `control.duckdb` publishes. */
+const viewedTables: ReadonlyArray<PublishedTable> = [...publishedTables, publishedIncidents]
 
 /** Paths of what an analyst opens. */
 export const lineageFiles = ({ analytics }: StateFolder): { readonly sql: string; readonly database: string } => ({
@@ -31,7 +36,10 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
   yield* Effect.scoped(
     Effect.gen(function* () {
       const duck = yield* openDuck({ attach: [], memoryMb: 100 })
-      for (const { name, columns } of publishedTables) yield* writeEmptySegment(duck.db, path.join(folder.analytics, name), columns, 0o755)
+      for (const { name, columns } of viewedTables) yield* writeEmptySegment(duck.db, path.join(folder.analytics, name), columns, 0o755)
+      yield* writeEmptySegment(duck.db, path.join(folder.analytics, "decisions"), decisionColumns, 0o755)
+      const log = accessLogFile(folder.analytics)
+      yield* onDisk(log, () => fs.closeSync(fs.openSync(log, "a", 0o644)))
     })
   )
   yield* writeDatabase(files.database, text)
@@ -39,11 +47,21 @@ export const writeLineageViews = Effect.fn("Store.writeLineageViews")(function* 
   yield* putText(files.sql, text, 0o644)
 })
 
-/** `create or replace view …` for each published table and `lineage`, with absolute paths. */
-export const lineageSql = ({ analytics }: StateFolder): string =>
-  `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
-${publishedTables.map((table) => `create or replace view ${table.name} as\n  ${tableQuery(analytics, table)};\n`).join("")}create or replace view lineage as${lineageView};
-${qualityViews.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
+/** `create or replace view …` for each published table and the views over them, or for those of `names`, with absolute paths. */
+export const lineageSql = ({ analytics }: StateFolder, names: ReadonlyArray<string> | null = null): string => {
+  const decisions = readSegments(path.join(analytics, "decisions"), ["run", "job", ...decisionColumns.map(([column]) => column)].join(", "))
+  const views: ReadonlyArray<readonly [name: string, query: string]> = [
+    ...viewedTables.map((table) => [table.name, `\n  ${tableQuery(analytics, table)}`] as const),
+    ["lineage", lineageView],
+    ["decisions", `\n  ${decisions}`],
+    ["access_log", accessLogView(analytics)],
+    ...decisionViews,
+    ...qualityViews
+  ]
+  const chosen = names === null ? views : views.filter(([name]) => names.includes(name))
+  return `-- What nightshift's runs did, live. Read-only, no locks: open it with any DuckDB client as often as you like.
+${chosen.map(([name, query]) => `create or replace view ${name} as${query};\n`).join("")}`
+}
 
 /** A table's Parquet as a query: `run` is read from the files, not from the folders' names. */
 export const readSegments = (tableFolder: string, columns: string): string =>

@@ -23,6 +23,7 @@ import type {
   StepRow,
   Variant
 } from "./ledger.ts"
+import { DiskAlerts } from "./memory-alerts.ts"
 import type { DiskBatches } from "./memory-batches.ts"
 import { DiskMoney, type MoneyOnDisk } from "./memory-money.ts"
 import type { Disposition, RunStatus } from "./state-tables.ts"
@@ -56,6 +57,7 @@ export class MemoryDisk {
   halfCommit: ReadonlyArray<Settlement> = []
   readonly batches: DiskBatches = new Map()
   readonly money = new DiskMoney()
+  readonly told = new DiskAlerts()
   readonly summaries = new Map<string, string>()
   readonly reports = new Map<string, string>()
   readonly #paid: Array<{ readonly session: number; readonly usd: number; readonly isRealtime: boolean }> = []

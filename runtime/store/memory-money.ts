@@ -1,4 +1,4 @@
-/** Money, gates and alerts of a run in memory. */
+/** Money and gates of a run in memory. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
@@ -13,7 +13,6 @@ export class DiskMoney {
   /** By session. */
   readonly grants = new Map<number, { grantedUsd: number; isSettled: boolean }>()
   gates: ReadonlyArray<GateRecord> = []
-  readonly alerts = new Map<string, string>()
 
   /** A gate at which nobody decided in time counts as rejected from now on. */
   expireGates(now: number): void {
@@ -36,7 +35,7 @@ type Do = <A>(work: () => A) => Effect.Effect<A, StoreError>
 export const memoryMoney = (
   disk: () => MoneyOnDisk,
   act: Do
-): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates" | "raiseAlert"> => ({
+): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates"> => ({
   money: act(() => {
     const { money, batches, run, session, spentUsd } = disk()
     const added = money.gates.reduce((sum, { decision, addUsd }) => sum + (decision === "approved" ? (addUsd ?? 0) : 0), 0)
@@ -76,12 +75,5 @@ export const memoryMoney = (
       const { money } = disk()
       money.gates = money.gates.map((gate) => (gate.kind === kind && gate.decision === null ? { ...gate, decision: "withdrawn" } : gate))
     }),
-  gates: act(() => disk().money.gates),
-  raiseAlert: (kind, detail) =>
-    act(() => {
-      const { alerts } = disk().money
-      if (alerts.has(kind)) return false
-      alerts.set(kind, canonicalJson(detail))
-      return true
-    })
+  gates: act(() => disk().money.gates)
 })

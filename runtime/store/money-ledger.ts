@@ -1,4 +1,4 @@
-/** Money, gates and alerts of a run on disk. */
+/** Money and gates of a run on disk. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { sql, type Kysely } from "kysely"
@@ -15,7 +15,7 @@ import type { StoreError } from "./store-error.ts"
 type Db = Kysely<LedgerTables>
 
 /** The parts of a ledger that keep a run within its budget. */
-export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates" | "raiseAlert"> => {
+export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "openGate" | "withdrawGate" | "gates"> => {
   const { duck, patience } = run
   const write = <A>(doing: string, work: (db: Db) => Promise<A>): Effect.Effect<A, StoreError> =>
     patience.waitOut(run.exclusively(Effect.uninterruptible(duck.use(doing, (db) => db.transaction().execute(work)))))
@@ -29,22 +29,7 @@ export const moneyOn = (run: OpenRun): Pick<LedgerShape, "money" | "grant" | "op
         return write("opening a gate", (db) => findOrOpenGate(db, opening))
       }),
     withdrawGate: (kind) => Effect.flatMap(now, (at) => write("closing a gate", (db) => withdrawOpenGate(db, kind, at))),
-    gates: duck.use("reading gates", readGates),
-    raiseAlert: (kind, detail) =>
-      Effect.flatMap(now, (raisedAt) => {
-        let isOurs = false
-        return write("raising an alert", async (db) => {
-          const known = await db.selectFrom("state.alerts").select("kind").where("kind", "=", kind).executeTakeFirst()
-          // A commit that is told as failed may be durable: the row that a repeated try finds is then its own.
-          if (known !== undefined) return isOurs
-          isOurs = true
-          await db
-            .insertInto("state.alerts")
-            .values({ kind, detail: canonicalJson(detail), raised_at: raisedAt })
-            .execute()
-          return true
-        })
-      })
+    gates: duck.use("reading gates", readGates)
   }
 }
 

@@ -10,6 +10,7 @@ import type { GroupCommit } from "./group-commit.ts"
 import { noDispositions } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { Patience } from "./patience.ts"
+import type { PastRun } from "./read-step-rows.ts"
 import type { RunFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -35,6 +36,10 @@ export class OpenRun {
   /** Whether no earlier session committed anything. */
   isFresh = true
   before = { manifest: 0, dispositions: noDispositions, costs: noCosts }
+  /** Of a linked run that closes: earlier runs with the same items, oldest first, whose answers count too. */
+  past: ReadonlyArray<PastRun> = []
+  /** Whether items may come with answers. */
+  hasGiven = false
   /** Whether any request of the run is, or was, in a provider batch. */
   hasBatches = false
 

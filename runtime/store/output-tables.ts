@@ -79,7 +79,13 @@ const claimTable = Effect.fnUntraced(function* (db: QueryRunner, root: string, p
 
 /** Lineage columns keep their names, and a field of such a name becomes `output_<name>`; only `confidence` is left to the field. */
 const fieldsOf = (plan: Plan, step: string): ReadonlyArray<FlatColumn> => {
-  const taken = new Set(["run", "job", ...[...identity, ...origin].map(([name]) => name).filter((name) => name !== "confidence")])
+  const taken = new Set([
+    "run",
+    "job",
+    "revision",
+    "by_run",
+    ...[...identity, ...origin].map(([name]) => name).filter((name) => name !== "confidence")
+  ])
   return answerColumns(plan, step).map((field) => {
     let name = taken.has(field.name.toLowerCase()) ? `output_${field.name}` : field.name
     while (taken.has(name.toLowerCase())) name = `${name}_`

@@ -36,9 +36,13 @@ export const writeOutputViews = Effect.fnUntraced(function* (folder: StateFolder
 
 const outputSql = (folder: StateFolder): Effect.Effect<string, StoreError> =>
   Effect.map(readOutputTables(folder), (tables) => {
-    const released = `(${readSegments(path.join(folder.analytics, "runs"), "run")} where released_at is not null)`
+    // What a linked run delivers is its origin's: an item is delivered once, by whichever run did, and the revision says since when.
+    const released = `(select run, coalesce(max(origin), run) as origin, coalesce(max(revision), 1) as revision
+    from (${readSegments(path.join(folder.analytics, "runs"), "run, origin, revision, released_at")}) where released_at is not null group by run)`
     const view = (name: string, columns: PublishedTable["columns"]): string =>
-      `create or replace view ${identifier(name)} as\n  ${readSegments(path.join(outputFolder(folder), name), viewColumns(columns))}\n  where run in ${released};\n`
+      `create or replace view ${identifier(name)} as
+  select origin as run, output.* exclude (run), revision, output.run as by_run
+  from (${readSegments(path.join(outputFolder(folder), name), viewColumns(columns))}) output join ${released} released on released.run = output.run;\n`
     return `-- What nightshift's runs delivered: rows of released runs, and only those.\n${view("outputs", outputColumns)}${tables.map(([name, columns]) => view(name, columns)).join("")}`
   })
 

@@ -1,5 +1,7 @@
 /** `payload.duckdb`: all that may be personal. Retention unlinks this one file. */
 
+import type { ColumnType } from "kysely"
+
 export interface PayloadTables {
   "payload.items": {
     seq: number
@@ -50,6 +52,24 @@ export interface PayloadTables {
     attempt: number
     body: string
   }
+  /** Of a linked run: answers that items come with, so that no model is asked for them. */
+  "payload.given": {
+    item_key: string
+    /** The infer that gave the answer, or was to give it. */
+    step: string
+    /** JSON text. */
+    output: string
+    /** `person:<who>` of a correction. */
+    model: string
+    model_version: string
+    prompt_version: string
+    code_version: string
+    attempt: number
+  }
+  /** Of a linked run: the validate whose `review` rules a person has answered for an item. */
+  "payload.waived": { item_key: string; step: string }
+  /** What people wrote when they decided: at a gate, or, with `item_id`, of an item of its sample. */
+  "payload.gate_notes": { gate: string; item_id: string | null; noted_at: ColumnType<Date, Date, Date>; note: string }
   "payload.labels": { partition_no: number; label: string }
   "payload.params": { params: string }
   /** Values of aggregates, as JSON. */
@@ -76,5 +96,11 @@ export const payloadMigrations: ReadonlyArray<ReadonlyArray<string>> = [
   [
     `create table payload.replies (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null, body varchar not null)`
   ],
-  [`create table payload.exports (export_no integer not null, revision integer not null, path varchar not null)`]
+  [
+    `create table payload.exports (export_no integer not null, revision integer not null, path varchar not null)`,
+    `create table payload.given (item_key varchar not null, step varchar not null, output varchar not null, model varchar not null, model_version varchar not null,
+      prompt_version varchar not null, code_version varchar not null, attempt integer not null)`,
+    `create table payload.waived (item_key varchar not null, step varchar not null)`,
+    `create table payload.gate_notes (gate varchar not null, item_id varchar, noted_at timestamptz not null, note varchar not null)`
+  ]
 ]

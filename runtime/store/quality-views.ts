@@ -15,7 +15,7 @@ const qualityView = `
     select run, step, count(distinct seq) filter (rule <> 'repaired') as flagged, count(distinct seq) filter (rule = 'repaired') as repaired
     from flags group by all
   ),
-  sure as (select run, step, avg(confidence) as mean_confidence from attempts where outcome = 'answered' group by all)
+  sure as (select run, step, avg(confidence) as mean_confidence from attempts where outcome = 'answered' and seq >= 0 group by all)
   select run, job, step, kind, judged, passed, review, failed, coalesce(flagged, 0) as flagged, coalesce(repaired, 0) as repaired,
     (judged - failed) / nullif(judged, 0)::double as pass_rate, mean_confidence
   from judged left join marked using (run, step) left join sure using (run, step)`
@@ -43,7 +43,7 @@ const valueOf: Readonly<Record<Slo["slo"], string>> = {
 const sloView = `
   with failing as (
     select run, count(distinct seq) as failed from (
-      select run, seq from attempts where attempt = 1 and outcome <> 'answered' union all select run, seq from retries
+      select run, seq from attempts where attempt = 1 and outcome <> 'answered' and seq >= 0 union all select run, seq from retries
     ) group by run
   ),
   given_up as (select run, count(distinct seq) as dead_items from dead_letters group by run),
@@ -66,9 +66,22 @@ const sloView = `
       .join("\n    union all ")}
   )`
 
+/**
+ * A row a run, step, version and bin of 0.05 that has answers: the histogram that drift is judged by, of the answers that stood. The last bin has 1 in it.
+ */
+const confidenceView = `
+  with answered as (
+    select run, job, step, model, model_version, prompt_version, seq, arg_max(confidence, attempt) as confidence
+    from attempts where outcome = 'answered' and seq >= 0 group by all
+  )
+  select run, job, step, model, model_version, prompt_version, least(floor(confidence * 20), 19)::integer as bin,
+    least(floor(confidence * 20), 19) / 20 as from_confidence, (least(floor(confidence * 20), 19) + 1) / 20 as to_confidence, count(*) as answers
+  from answered where confidence is not null group by all`
+
 /** In the order of creating: a later one reads earlier ones. */
 export const qualityViews: ReadonlyArray<readonly [name: string, query: string]> = [
   ["quality", qualityView],
   ["costs", costsView],
+  ["confidence", confidenceView],
   ["slo", sloView]
 ]

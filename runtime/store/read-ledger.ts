@@ -1,25 +1,25 @@
 /** What a run's files say: pending items, rows for aggregates, completeness. Read-only. */
-import { sql, type Compilable, type Expression, type Kysely } from "kysely"
+import { sql, type Expression, type Kysely } from "kysely"
 
 import type { FlatColumn, Plan } from "../../dsl/index.ts"
 import { readBatched } from "./batch-ledger.ts"
 import type { PriorBatch } from "./batch-record.ts"
 import { identifier, quoted } from "./duck.ts"
+import { readGiven } from "./read-given.ts"
 import {
   cutOffOutcomes,
   noDispositions,
   type Completeness,
+  type GivenAnswers,
   type PendingItem,
   type PriorAnswer,
   type PriorCheckpoint,
   type PriorRetry,
   type PriorTries,
-  type StepRow,
   type Variant
 } from "./ledger.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
-import { answerColumns, itemColumns, terminalSteps } from "./plan-columns.ts"
-import { firstSlice, nextSlice } from "./slice-size.ts"
+import { terminalSteps } from "./plan-columns.ts"
 import type { Disposition } from "./state-tables.ts"
 
 type Db = Kysely<LedgerTables>
@@ -31,10 +31,14 @@ export interface PendingQuery {
   /** Saves the look at checkpoints that can't be there. */
   readonly isFresh: boolean
   readonly hasBatches: boolean
+  readonly hasGiven: boolean
 }
 
 /** Items of a range that lack a disposition at some terminal step. */
-export const readPending = async (db: Db, { plan, from, to, isFresh, hasBatches }: PendingQuery): Promise<ReadonlyArray<PendingItem>> => {
+export const readPending = async (
+  db: Db,
+  { plan, from, to, isFresh, hasBatches, hasGiven }: PendingQuery
+): Promise<ReadonlyArray<PendingItem>> => {
   const items = await asOneText(
     db,
     db
@@ -47,15 +51,19 @@ export const readPending = async (db: Db, { plan, from, to, isFresh, hasBatches 
       .select(["item.seq", "listed.item_id as itemId", "item.item_key as key", "item.body", "item.reference"])
   )
   const batched = hasBatches ? await readBatched(db, from, to) : noneBatched
-  const batchesOf = (seq: number) => batched.get(seq) ?? noBatches
+  const given = hasGiven ? await readGiven(db, from, to) : noneGiven
+  const broughtBy = ({ seq, key }: { readonly seq: number; readonly key: string }) => {
+    const own = given.get(key)
+    return { batched: batched.get(seq) ?? noBatches, ...(own === undefined ? {} : { given: own }) }
+  }
   if (isFresh)
     return items.map((item) => ({
       ...item,
       checkpoints: noCheckpoints,
       refused: noAnswers,
       tried: noTries,
-      batched: batchesOf(item.seq),
-      queued: noRetries
+      queued: noRetries,
+      ...broughtBy(item)
     }))
   const prior = await readCheckpoints(db, from, to)
   const refused = await readRefused(db, from, to)
@@ -68,8 +76,8 @@ export const readPending = async (db: Db, { plan, from, to, isFresh, hasBatches 
       checkpoints: found?.checkpoints ?? noCheckpoints,
       refused: refused.get(item.seq) ?? noAnswers,
       tried: tried.get(item.seq) ?? noTries,
-      batched: batchesOf(item.seq),
-      queued: queued.get(item.seq) ?? noRetries
+      queued: queued.get(item.seq) ?? noRetries,
+      ...broughtBy(item)
     }
     return found !== undefined && found.terminals >= terminals ? [] : [{ ...item, ...left }]
   })
@@ -79,9 +87,9 @@ export const readPending = async (db: Db, { plan, from, to, isFresh, hasBatches 
  * The rows of a query that gives a `seq` and plain values, in the order of seqs and attempts. Each string of a result costs a call into DuckDB, so the many
  * short ones of a slice come as one JSON text: a third of the time.
  */
-const asOneText = async <R extends { readonly seq: number; readonly attempt?: number }>(
+export const asOneText = async <R extends { readonly seq: number; readonly attempt?: number }>(
   db: Db,
-  query: Compilable<R> & Expression<R>
+  query: Expression<R>
 ): Promise<ReadonlyArray<R>> => {
   const { rows } = await sql<{ rows: string }>`select coalesce(to_json(list(each)), '[]')::varchar as rows from (${query}) each`.execute(db)
   // DuckDB wrote it from the columns that the builder proved.
@@ -94,6 +102,7 @@ const noAnswers: ReadonlyMap<string, PriorAnswer> = new Map()
 const noTries: ReadonlyMap<string, PriorTries> = new Map()
 const noRetries: ReadonlyMap<string, PriorRetry> = new Map()
 const noBatches: ReadonlyMap<string, PriorBatch> = new Map()
+const noneGiven: ReadonlyMap<string, GivenAnswers> = new Map()
 const noneBatched: ReadonlyMap<number, ReadonlyMap<string, PriorBatch>> = new Map()
 
 /** Answers that no checkpoint stands on. */
@@ -226,64 +235,6 @@ const variantOf = (row: {
   const { asked: step, model, modelVersion, promptVersion, codeVersion } = row
   if (step === null || model === null || modelVersion === null || promptVersion === null || codeVersion === null) return null
   return { step, model, modelVersion, promptVersion, codeVersion, shape: "" }
-}
-
-/** Answers that reached `step`, a slice of the manifest at a time. */
-export async function* readStepRows(db: Db, step: string): AsyncGenerator<ReadonlyArray<StepRow>> {
-  const { last } = await db
-    .selectFrom("state.manifest")
-    .select(({ fn }) => fn.max("seq").as("last"))
-    .executeTakeFirstOrThrow()
-  let slice = firstSlice
-  for (let from = 0; from <= (last ?? -1);) {
-    const to = from + slice - 1
-    const rows = await asOneText(
-      db,
-      db
-        .selectFrom("state.checkpoints as done")
-        .innerJoin("payload.answers as answer", (join) =>
-          join.onRef("answer.seq", "=", "done.seq").onRef("answer.step", "=", "done.answer_step")
-        )
-        .innerJoin("payload.items as item", "item.seq", "done.seq")
-        .innerJoin("state.variants as variant", "variant.variant", "answer.variant")
-        .where("done.step", "=", step)
-        .where("done.status", "in", ["answered", "passed"])
-        .where("done.seq", ">=", from)
-        .where("done.seq", "<=", to)
-        .where("answer.seq", ">=", from)
-        .where("answer.seq", "<=", to)
-        .where("item.seq", ">=", from)
-        .where("item.seq", "<=", to)
-        .select(["done.seq", "item.item_key as key", "item.body", "item.reference", "answer.output", "variant.model", "answer.attempt"])
-    )
-    yield lastOfEach(rows)
-    from = to + 1
-    slice = nextSlice(
-      slice,
-      rows.reduce((bytes, { output, body }) => bytes + output.length + (body?.length ?? 0), 0)
-    )
-  }
-}
-
-/** A step asked again keeps its earlier answers; the last one counts. */
-const lastOfEach = (rows: ReadonlyArray<StepRow>): ReadonlyArray<StepRow> => rows.filter((row, index) => rows[index + 1]?.seq !== row.seq)
-
-/** Makes the tables `rows` and `items` that an aggregate's query reads: one column a field of the output, and of the item. */
-export const defineAggregateViews = async (db: Db, plan: Plan, step: string): Promise<void> => {
-  const answers = sql.raw(`
-    select item.item_key${columnList(answerColumns(plan, step), "answer.output")}
-    from state.checkpoints done
-    join payload.answers answer on answer.seq = done.seq and answer.step = done.answer_step
-    join payload.items item on item.seq = done.seq
-    where done.step = ${quoted(step)} and done.status in ('answered', 'passed')
-    qualify row_number() over (partition by done.seq order by answer.attempt desc) = 1`)
-  await sql`create or replace view memory.main.rows as ${answers}`.execute(db)
-  await sql`create or replace view memory.main.items as ${sql.raw(
-    `select item_key${columnList(
-      itemColumns(plan).filter(({ name }) => name !== "item_key"),
-      "body"
-    )} from payload.items`
-  )}`.execute(db)
 }
 
 /** `, json → typed column` for each flat column. */

@@ -74,7 +74,7 @@ export const readSlos = async (
   const steps = listOf(judgingSteps(plan))
   const { rows } = await sql<SloFacts>`select (select count(*) from state.manifest) as manifest,
     (select count(distinct seq) from (
-      select seq from state.attempts where attempt = 1 and outcome <> 'answered' union all select seq from state.retries)) as failed,
+      select seq from state.attempts where attempt = 1 and outcome <> 'answered' and seq >= 0 union all select seq from state.retries)) as failed,
     (select count(distinct seq) from state.dead_letters) as dead,
     (select count(distinct seq) from state.checkpoints where step in (${steps}) and ${sql.raw(isJudged)}) as judged,
     (select count(distinct seq) from state.checkpoints where step in (${steps}) and status = 'dead' and ${sql.raw(isJudged)}) as misjudged`.execute(

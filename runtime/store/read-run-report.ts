@@ -221,7 +221,7 @@ const bins = 20
 
 const readConfidence = async (db: Db) => {
   const { rows } = await sql<{ step: string; bin: number | null; answers: number }>`
-    select step, least(floor(confidence * ${bins}), ${bins - 1})::integer as bin, count(*) as answers
+    select step, case when confidence is not null then least(floor(confidence * ${bins}), ${bins - 1}) end::integer as bin, count(*) as answers
     from state.attempts join state.variants using (variant) where outcome = 'answered' group by all order by all`.execute(db)
   const steps = [...new Set(rows.filter(({ bin }) => bin !== null).map(({ step }) => step))]
   return steps.map((step) => {

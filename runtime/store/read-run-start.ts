@@ -14,10 +14,15 @@ import { StoreError } from "./store-error.ts"
 
 const Consumers = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
 
+export interface FoundRun {
+  readonly start: RunStart
+  readonly status: RunStatus
+  /** Whether its manifest stands. */
+  readonly isSealed: boolean
+}
+
 /** Null where the files hold no run yet. Fails with reason `held` while a process works on it. */
-export const readRunStart = (
-  folder: RunFolder
-): Effect.Effect<{ readonly start: RunStart; readonly status: RunStatus } | null, StoreError> =>
+export const readRunStart = (folder: RunFolder): Effect.Effect<FoundRun | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
       // Attached, a file that isn't there would be made, and then look like a run that lost everything.
@@ -52,9 +57,11 @@ export const readRunStart = (
           budgetUsd: row.budget_usd,
           estimateUsd: row.estimate_usd,
           jobModule: row.job_module,
-          params: params.params
+          params: params.params,
+          // Files of an older version have no such column.
+          ...(row.origin ? { origin: row.origin } : {})
         }
-        return { start, status: row.status }
+        return { start, status: row.status, isSealed: row.sealed_at !== null }
       })
     })
   )

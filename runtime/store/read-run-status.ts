@@ -1,12 +1,14 @@
 /** What a run is doing now: from its own file, or from the snapshot beside it while a process holds that file. */
 import { existsSync, readFileSync } from "node:fs"
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { sql } from "kysely"
+import { sql, type Kysely } from "kysely"
 
 import { openDuck, type Duck } from "./duck.ts"
+import { isOverdue } from "./gate-expiry.ts"
 import { readHolder, type Holder } from "./holder.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
 import { readGates } from "./money-ledger.ts"
@@ -21,6 +23,8 @@ const Dispositions = Schema.Struct({
   held: Schema.Finite,
   skipped: Schema.Finite
 })
+/** Snapshots of older versions have none. */
+const InstantText = Schema.NullOr(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 const Snapshot = Schema.Struct({
   job: Schema.String,
   phase: Schema.String,
@@ -31,6 +35,11 @@ const Snapshot = Schema.Struct({
   spentUsd: Schema.Finite,
   perSecond: Schema.NullOr(Schema.Finite),
   remainingSeconds: Schema.NullOr(Schema.Finite),
+  deadline: InstantText,
+  etaAt: InstantText,
+  etaLow: InstantText,
+  etaHigh: InstantText,
+  workers: Schema.NullOr(Schema.Finite).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
   trouble: Schema.NullOr(Schema.String)
 })
 const decodeSnapshot = Schema.decodeUnknownOption(Schema.fromJsonString(Snapshot))
@@ -47,6 +56,12 @@ export interface RunNow {
   readonly spentUsd: number
   readonly perSecond: number | null
   readonly remainingSeconds: number | null
+  /** ISO 8601: by when it must be done, when that is expected, and within which bounds. */
+  readonly deadline: string | null
+  readonly etaAt: string | null
+  readonly etaLow: string | null
+  readonly etaHigh: string | null
+  readonly workers: number | null
   readonly trouble: string | null
   /** The gate that waits for a person. */
   readonly gate: string | null
@@ -80,9 +95,20 @@ const readLive = (folder: RunFolder, run: string): RunNow => {
     spentUsd: 0,
     perSecond: null,
     remainingSeconds: null,
+    ...noEta,
     trouble: null
   }
   return { run, status: "running", gate: null, holder, ...(seen ?? unknown) }
+}
+
+const noEta = { deadline: null, etaAt: null, etaLow: null, etaHigh: null, workers: null }
+
+const PlanTime = Schema.fromJsonString(Schema.Struct({ schedule: Schema.NullOr(Schema.Struct({ withinMs: Schema.Finite })) }))
+
+/** A run at rest has one too: its time goes on. */
+const deadlineOf = ({ plan, created_at, item_limit }: { plan: string; created_at: Date; item_limit: number | null }): string | null => {
+  const { schedule } = Option.getOrElse(Schema.decodeOption(PlanTime)(plan), () => ({ schedule: null }))
+  return schedule === null || item_limit !== null ? null : new Date(created_at.getTime() + schedule.withinMs).toISOString()
 }
 
 const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
@@ -90,6 +116,7 @@ const none = { delivered: 0, dead: 0, review: 0, held: 0, skipped: 0 }
 const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null, StoreError> =>
   Effect.scoped(
     Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
       const duck: Duck<LedgerTables> = yield* openDuck({ attach: [{ name: "state", path: folder.state }], memoryMb: 100 })
       return yield* duck.use("reading the run's status", async (db) => {
         const { rows: tables } = await sql<{
@@ -115,12 +142,17 @@ const readAtRest = (folder: RunFolder, run: string): Effect.Effect<RunNow | null
           spentUsd: row.spent_usd,
           perSecond: null,
           remainingSeconds: null,
+          ...noEta,
+          deadline: deadlineOf(row),
           trouble: null,
           // Files of older versions have none.
-          gate:
-            has("gates") && row.status !== "done" ? ((await readGates(db)).find(({ decision }) => decision === null)?.gate ?? null) : null,
+          gate: has("gates") && row.status !== "done" ? await openGate(db, now) : null,
           holder: null
         }
       })
     })
   )
+
+/** One that expired waits for nobody: the next session closes the run. */
+const openGate = async (db: Kysely<LedgerTables>, now: number): Promise<string | null> =>
+  (await readGates(db)).find((gate) => gate.decision === null && !isOverdue(gate, now))?.gate ?? null

@@ -2,6 +2,7 @@
 import { sql, type Kysely } from "kysely"
 
 import type { LedgerTables } from "./ledger-tables.ts"
+import { timelineSql } from "./timeline-sql.ts"
 
 type Db = Kysely<LedgerTables>
 
@@ -10,6 +11,9 @@ const kinds = [
   "began",
   "sealed",
   "resumed",
+  "pause",
+  "unpause",
+  "capacity",
   "alert",
   "gate-opened",
   "gate-approved",
@@ -22,18 +26,12 @@ const kinds = [
 ] as const
 
 export const readTimeline = async (db: Db) => {
-  const { rows } = await sql<{ at: Date; kind: (typeof kinds)[number]; detail: string | null }>`
-    select created_at as at, 'began' as kind, null as detail from state.run
-    union all select sealed_at, 'sealed', null from state.run
-    union all select started_at, 'resumed', null from state.sessions where session > (select min(session) from state.sessions)
-    union all select raised_at, 'alert', kind from state.alerts
-    union all select opened_at, 'gate-opened', kind from state.gates
-    union all select decided_at, 'gate-' || decision, kind from state.gates where decision is not null
-    union all select released_at, 'released', null from state.run
-    union all select max(exported_at), 'exported', null from state.exports group by revision
-    union all select ended_at, 'ended', status from state.run`.execute(db)
+  const { rows } = await sql<{
+    at: Date
+    kind: (typeof kinds)[number]
+    detail: string | null
+  }>`select happened_at as at, kind, detail from (${sql.raw(timelineSql)})`.execute(db)
   return rows
-    .filter(({ at }) => at !== null)
     .toSorted((a, b) => a.at.getTime() - b.at.getTime() || kinds.indexOf(a.kind) - kinds.indexOf(b.kind))
     .map(({ at, kind, detail }) => ({ at: at.toISOString(), kind, detail }))
 }

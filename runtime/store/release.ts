@@ -35,13 +35,14 @@ const releaseMb = 400
 
 /**
  * Writes the outputs of every delivered item at each terminal step, and marks the run released: only then the views show them. Call it
- * once the completeness of the run holds. A trial (`item_limit`) is never released. Repeated after a kill it goes on where it was.
+ * once the completeness of the run holds. `revision` counts the releases of one origin: 1 is its own. A trial (`item_limit`) is never released. Repeated after a kill it goes on where it was.
  */
 export const release = Effect.fn("Store.release")(function* (
   ledger: DuckLedger,
   folder: StateFolder,
   plan: Plan,
-  run: string
+  run: string,
+  revision = 1
 ): Effect.fn.Return<void, StoreError> {
   const { duck } = ledger
   const { item_limit, released_at } = yield* duck.use("reading the run", (db) =>
@@ -61,7 +62,7 @@ export const release = Effect.fn("Store.release")(function* (
     yield* Effect.yieldNow
   }
   yield* duck.use("releasing", (db) => sql.raw(`drop table if exists ${slice}`).execute(db))
-  yield* writeState(ledger, "update state.run set released_at = now()")
+  yield* writeState(ledger, `update state.run set released_at = now(), revision = ${revision}`)
 })
 
 interface Releasing {

@@ -40,6 +40,12 @@ export interface RunFolder {
   readonly report: string
   /** Where its accounts and keys are looked up. */
   readonly accounts: string
+  /** Of a linked run: the items it takes up again, until its manifest is sealed. Payload. */
+  readonly linked: string
+  /** Texts of decisions about its items. Payload: retention unlinks it too. */
+  readonly notes: string
+  /** Releases that its linked runs made; open only while one of them closes. */
+  readonly revisions: string
 }
 
 /** Opens the folder, creating it (owner only) with a fresh key when it isn't there. */
@@ -93,7 +99,10 @@ const runFolder = (root: string): RunFolder => ({
   crashes: path.join(root, "crashes.jsonl"),
   flights: path.join(root, "in-flight"),
   report: path.join(root, "report.html"),
-  accounts: path.join(root, "accounts.json")
+  accounts: path.join(root, "accounts.json"),
+  linked: path.join(root, "linked.duckdb"),
+  notes: path.join(root, "notes.jsonl"),
+  revisions: path.join(root, "revisions.duckdb")
 })
 
 /** A DuckDB file and the logs that a kill can leave beside it. */

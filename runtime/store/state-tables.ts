@@ -1,6 +1,8 @@
 /** `state.duckdb`: the record of a run. No personal data: items are known by `item_id`, faults by codes (CHK-3). */
 import type { ColumnType, Generated } from "kysely"
 
+import type { Severity } from "./alert-record.ts"
+
 /** Where an item ended at a terminal step, from best to worst. */
 export type Disposition = "delivered" | "skipped" | "held" | "review" | "dead"
 
@@ -22,6 +24,8 @@ export type GateKind = (typeof gateKindNames)[number]
 
 /** `expired`: nobody decided in time, which counts as rejected. `withdrawn`: what it asked no longer arises, and counts for nothing. */
 export type GateDecision = "approved" | "rejected" | "expired" | "withdrawn"
+
+export type SampleDecision = "accepted" | "rejected"
 
 type Instant = ColumnType<Date, Date, Date>
 
@@ -55,6 +59,10 @@ export interface StateTables {
     released_at: Instant | null
     /** JSON of the dispositions at close. */
     closing: string | null
+    /** The run whose items this one takes up again, of a replay or of decisions at review; null for a run on its own. */
+    origin: string | null
+    /** Which revision of the outputs of `origin` (or its own, then 1) its release made; null until then. */
+    revision: number | null
   }
   /** One row a process that worked on the run. */
   "state.sessions": {
@@ -151,15 +159,45 @@ export interface StateTables {
     decided_at: Instant | null
     decided_by: string | null
     add_usd: number | null
+    /** Of older versions only: what people write is payload (`payload.gate_notes`). */
     note: string | null
     /** When it counts as rejected if nobody has decided; null in files from before gates expired. */
     expires_at: Instant | null
+  }
+  /** Delivered items that a person sees before the release. */
+  "state.samples": {
+    /** From 1. */
+    position: number
+    seq: number
+    item_id: string
+    drawn_at: Instant
+  }
+  /** What a person said of an item of the sample; the last one counts. */
+  "state.sample_decisions": {
+    seq: number
+    item_id: string
+    decision: SampleDecision
+    decided_at: Instant
+    decided_by: string
   }
   /** What people were told, once a kind: also after a restart it isn't told again. */
   "state.alerts": {
     kind: string
     detail: string
     raised_at: Instant
+    /** With `text`: how it's told. Null for one that was only logged. */
+    severity: Severity | null
+    text: string | null
+    /** What consumers are told of it; null where they aren't. */
+    consumers_text: string | null
+    opens_incident: boolean | null
+  }
+  /** What happened, for the timeline: workers more or less, pauses. */
+  "state.events": {
+    event: number
+    kind: string
+    detail: string
+    happened_at: Instant
   }
   "state.batches": {
     batch: number
@@ -325,9 +363,19 @@ export const stateMigrations: ReadonlyArray<ReadonlyArray<string>> = [
     `create table state.batch_requests (batch integer not null, seq bigint not null, step varchar not null, attempt integer not null)`
   ],
   [
+    `alter table state.alerts add column severity varchar`,
+    `alter table state.alerts add column text varchar`,
+    `alter table state.alerts add column consumers_text varchar`,
+    `alter table state.alerts add column opens_incident boolean`,
+    `create table state.events (event integer not null, kind varchar not null, detail varchar not null, happened_at timestamptz not null)`,
+    `alter table state.run add column origin varchar`,
+    `alter table state.run add column revision integer`,
     `create table state.retries (seq bigint not null, item_id varchar not null, step varchar not null, attempt integer not null, code varchar not null, rule varchar,
       queued_at timestamptz not null, due_at timestamptz not null, commit_no bigint not null)`,
     `alter table state.gates add column expires_at timestamptz`,
+    `create table state.samples (position integer not null, seq bigint not null, item_id varchar not null, drawn_at timestamptz not null)`,
+    `create table state.sample_decisions (seq bigint not null, item_id varchar not null, decision varchar not null, decided_at timestamptz not null,
+      decided_by varchar not null)`,
     `create table state.exports (export_no integer not null, revision integer not null, step varchar not null, format varchar not null,
       rows bigint not null, bytes bigint not null, sha256 varchar not null, exported_at timestamptz not null)`
   ]

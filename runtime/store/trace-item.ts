@@ -7,6 +7,7 @@ import { sql, type Kysely } from "kysely"
 
 import { isHeld, openDuck, type Duck } from "./duck.ts"
 import type { LedgerTables } from "./ledger-tables.ts"
+import { readNotes, type Note } from "./notes.ts"
 import { openAnalytics } from "./open-analytics.ts"
 import { itemIdOf, type RunFolder, type StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
@@ -69,6 +70,8 @@ export interface RunHistory {
   readonly reviews: ReadonlyArray<Row>
   readonly flags: ReadonlyArray<Row>
   readonly rejections: ReadonlyArray<Row>
+  /** What people decided about it there, oldest first; `note` is what they wrote, as long as it is kept. */
+  readonly decisions: ReadonlyArray<Row>
   readonly payload: PayloadHistory
 }
 
@@ -98,7 +101,8 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (
       attempts: await rowsOf("attempts", "started_at, step, attempt"),
       deadLetters: await rowsOf("dead_letters", "stopped_at, step"),
       reviews: await rowsOf("reviews", "stopped_at, step"),
-      flags: await rowsOf("flags", "step, rule")
+      flags: await rowsOf("flags", "step, rule"),
+      decisions: await rowsOf("decisions", "decision")
     }
     const names = [...new Set([...rows.items, ...rows.rejections].map((row) => String(row["run"])))]
     const runs =
@@ -118,6 +122,7 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (
         reviews: ofRun(published.reviews),
         flags: ofRun(published.flags),
         rejections: ofRun(published.rejections),
+        decisions: withNotes(ofRun(published.decisions), yield* readNotes(folder.run(String(run["run"])))),
         payload: yield* readPayload(folder.run(String(run["run"])), itemId, item === null ? null : Number(item["seq"]))
       }
     })
@@ -125,6 +130,13 @@ export const traceItem = Effect.fn("Store.traceItem")(function* (
   const named = runs.flatMap(({ payload }) => (payload.state === "read" && payload.item !== null ? [payload.item.key] : []))
   return { key: "key" in subject ? subject.key : (named[0] ?? null), itemId, runs }
 }, Effect.scoped)
+
+const withNotes = (decisions: ReadonlyArray<Row>, notes: ReadonlyArray<Note>): ReadonlyArray<Row> =>
+  decisions.map((row) => {
+    const number = Number(row["decision"])
+    const note = notes.find(({ firstDecision, lastDecision }) => firstDecision <= number && number <= lastDecision)
+    return { ...row, note: note?.text ?? null }
+  })
 
 const readPayload = (folder: RunFolder, itemId: string, seq: number | null): Effect.Effect<PayloadHistory, StoreError> =>
   existsSync(folder.payload) && existsSync(folder.state)

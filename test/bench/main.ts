@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import * as path from "node:path"
 
 import { benchBatch } from "./batch-run.ts"
+import { benchDeadLetters } from "./dead-letters.ts"
 import { benchFaulty } from "./faulty-run.ts"
 import { benchLargeRun } from "./large-run.ts"
 import { benchPaidKill } from "./paid-kill.ts"
@@ -15,6 +16,7 @@ import { benchRealtime } from "./realtime-run.ts"
 import { benchRecovery } from "./recovery-run.ts"
 import { benchResume } from "./resume-run.ts"
 import { benchStartUp } from "./start-up.ts"
+import { benchValidate } from "./validate.ts"
 
 const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "start-up": benchStartUp,
@@ -26,6 +28,8 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "rate-limit": (folder) => benchRateLimit(folder, 900),
   batch: (folder) => benchBatch(folder, 200_000),
   "paid-kill": (folder) => benchPaidKill(folder, 20_000),
+  "dead-letters": (folder) => benchDeadLetters(folder, 100_000),
+  validate: benchValidate,
   "ten-million": (folder) => benchLargeRun(folder, 10_000_000),
   // For a quick look while working on something.
   small: (folder) => benchLargeRun(folder, 100_000)

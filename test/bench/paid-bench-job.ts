@@ -59,5 +59,7 @@ export default job("paid-bench", {
   purpose: "Measure",
   classification: "internal",
   budget: usd(1_000),
+  passRateMin: 0,
+  failureRateMax: 1,
   steps: { mails, parts, topics, checked, mix, said }
 })

@@ -48,6 +48,36 @@ const declarations: ReadonlyArray<Case> = [
     jobOf({ triage }, { retention: "30 days" })
   ],
   [
+    "a gate that waits for no time",
+    jobOf({ triage }, { gateExpiry: 0n }),
+    "job",
+    "gateExpiry is 0 millis, not a span of time",
+    jobOf({ triage }, { gateExpiry: "2 days" })
+  ],
+  [
+    "a pass rate in per cent",
+    jobOf({ triage }, { passRateMin: 99 }),
+    "job",
+    "passRateMin is 99, not a share",
+    jobOf({ triage }, { passRateMin: 1 })
+  ],
+  [
+    "a pass rate that is no number",
+    jobOf({ triage }, { passRateMin: Number.NaN }),
+    "job",
+    "passRateMin is NaN, not a share",
+    jobOf({ triage }, { passRateMin: 0 })
+  ],
+  [
+    "a sample of a share of the items",
+    jobOf({ triage }, { release: { sample: 0.1 } }),
+    "job",
+    "release.sample is 0.1",
+    jobOf({ triage }, { release: { sample: 1 } })
+  ],
+  ["a sample of nothing", jobOf({ triage }, { release: { sample: 0 } }), "job", "release.sample is 0", right],
+  ["a sample that nobody can look through", jobOf({ triage }, { release: { sample: 1_001 } }), "job", "release.sample is 1001", right],
+  [
     "a deadline that isn't a span of time",
     jobOf({ triage }, { schedule: cron("0 1 * * *", { timeZone: "UTC", within: "6 ours" as "6 hours" }) }),
     "job",

@@ -105,6 +105,8 @@ const partitions: ReadonlyArray<Case> = [
   ["tiers of one name", tiered({ name: "a", upTo: 9 }, { name: "a" }), "split", "the tiers are named a, a", rightTiers]
 ]
 
+/** One row that a person labelled. */
+const labelled = { item: { id: "1", kind: "letter", body: "" }, expected: "spam" }
 const infers: ReadonlyArray<Case> = [
   ["an output that isn't an object", asking({ output: Schema.String }), "asked", "the output is not an object", asking({})],
   ["an output with an empty struct for a row", asking({ output: Schema.Struct({}) }), "asked", "the output is not an object", asking({})],
@@ -152,6 +154,20 @@ const infers: ReadonlyArray<Case> = [
     "asked",
     "confidenceMin is set, and nothing says how sure an answer is",
     asking({ confidence: () => 1 })
+  ],
+  [
+    "an evaluation whose score is in per cent",
+    asking({ evaluation: { labelled: [labelled], score: () => 1, scoreMin: 90 } }),
+    "asked",
+    "the evaluation's scoreMin is 90",
+    asking({ evaluation: { labelled: [labelled], score: () => 1, scoreMin: 0.9 } })
+  ],
+  [
+    "an evaluation on nothing",
+    asking({ evaluation: { labelled: [], score: () => 1, scoreMin: 0.9 } }),
+    "asked",
+    "the evaluation has 0 labelled rows",
+    asking({ evaluation: { labelled: mails, score: () => 1, scoreMin: 0.9 } })
   ],
   ["no model", asking({ model: [] }), "asked", "has no model", asking({})],
   [

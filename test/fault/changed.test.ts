@@ -74,16 +74,22 @@ const answersOf = async (home: FaultHome, run: string) => {
 }
 
 describe("a job that changed between kill and resume", { timeout: 120_000 }, () => {
-  it("[GOV-1] [CRD-2] another prompt: refused, saying so, nothing is asked; with --accept-plan new rows carry the new versions", async () => {
+  it("[GOV-1] [CRD-2] another prompt: waits at a gate that says what changed, nothing is asked; approved, new rows carry the new versions", async () => {
     const { home, run, write } = await killed("prompt", 150, inputText(textOf))
     const calls = home.noted("call").length
     write({ prompt: "How many characters has it?" })
-    const refused = await home.start(["resume", run]).ended
-    expect(refused.code, refused.stderr).toBe(1)
-    expect(refused.stderr).toMatch(new RegExp(`^Run ${run} began under plan [0-9a-f]{12}, and its job now compiles to [0-9a-f]{12}`))
-    expect(refused.stderr).toContain(`runtime resume ${run} --accept-plan`)
+    const waits = await home.start(["resume", run]).ended
+    expect(waits.code, waits.stderr).toBe(4)
+    expect(lastJson(waits)).toMatchObject({ run, status: "waiting", gate: `${run}.1` })
+    const [listed] = JSON.parse((await home.start(["gates"]).ended).stdout)
+    expect(listed).toMatchObject({
+      kind: "plan-changed",
+      decision: null,
+      detail: { changes: [{ step: "labels", what: ["prompt"] }], items }
+    })
     expect(home.noted("call")).toHaveLength(calls)
-    const ended = await home.start(["resume", run, "--accept-plan"]).ended
+    const ended = await home.start(["approve", `${run}.1`]).ended
+    expect(ended.stderr).toContain(`Run ${run} goes on under another plan`)
     expect(ended.code, ended.stderr).toBe(0)
     using files = await openFiles(runFiles(home.state, run))
     const versions =
@@ -95,6 +101,30 @@ describe("a job that changed between kill and resume", { timeout: 120_000 }, () 
     expect(await files.rows("select count(*) as rows, count(distinct seq) as items from state.checkpoints")).toEqual([
       { rows: 2 * items, items }
     ])
+  })
+
+  it("[CRD-2] another prompt, not wanted: restored, the job goes on as if nothing had been; rejected, the rest is held back under the old plan", async () => {
+    const { home, run, write } = await killed("unwanted", 150, inputText(textOf))
+    write({ prompt: "How many characters has it?" })
+    expect((await home.start(["resume", run]).ended).code).toBe(4)
+    const before = home.noted("call").length
+    const rejected = await home.start(["reject", `${run}.1`]).ended
+    expect(rejected.code, rejected.stderr).toBe(3)
+    expect(home.noted("call")).toHaveLength(before)
+    const { delivered, held } = lastJson(rejected) as { delivered: number; held: number }
+    expect(delivered + held).toBe(items)
+    expect(held).toBeGreaterThan(0)
+    using files = await openFiles(runFiles(home.state, run))
+    expect(await files.rows("select count(distinct plan_digest) as plans from state.sessions")).toEqual([{ plans: 1 }])
+
+    const other = await killed("restored", 150, inputText(textOf))
+    other.write({ prompt: "How many characters has it?" })
+    expect((await other.home.start(["resume", other.run]).ended).code).toBe(4)
+    other.write({})
+    const restored = await other.home.start(["resume", other.run]).ended
+    expect(restored.code, restored.stderr).toBe(0)
+    const gates = JSON.parse((await other.home.start(["gates"]).ended).stdout)
+    expect(gates).toMatchObject([{ kind: "plan-changed", decision: "withdrawn" }])
   })
 
   it("[GOV-1] code that the plan doesn't see: goes on without asking, and each row says which code made it", async () => {

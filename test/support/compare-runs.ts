@@ -14,7 +14,7 @@ export interface FinishedRun {
 const excluded = new Set(
   (
     "run started_at ended_at created_at sealed_at released_at completed_at stopped_at committed_at leased_at done_at applied_at queued_at due_at ms worker session sessions " +
-    "commit_no epoch pid variant version code_version"
+    "happened_at raised_at commit_no epoch pid variant version code_version"
   ).split(" ")
 )
 /** Tables of processes, commits and segments: their rows follow the kills, and have checks of their own below. */

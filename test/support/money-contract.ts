@@ -209,5 +209,33 @@ export const moneyContract = ({ name, scene, session, within }: LedgerScenes): v
         )
       })
     )
+
+    it.effect(
+      "[SLA-2] alerts keep the words they were first told in, and events their order, across a kill",
+      scene(function* (store) {
+        const words = { severity: "critical", text: "Run r1 is late.", consumersText: "Late by an hour.", opensIncident: true } as const
+        yield* killedAfter(store, function* (ledger) {
+          yield* beginSealed(ledger, 2)
+          yield* ledger.raiseAlert("sla-breach", { late: 1 }, words)
+          yield* ledger.noteEvent("capacity", { workers: 2 })
+          yield* ledger.raiseAlert("sla-breach", { late: 2 }, { ...words, text: "again" })
+        })
+        yield* session(store, (ledger) =>
+          Effect.gen(function* () {
+            yield* begin(ledger)
+            yield* ledger.raiseAlert("logged-only", {})
+            yield* ledger.noteEvent("capacity", { workers: 4 })
+            expect((yield* ledger.alerts).map(({ kind, detail, words }) => [kind, detail, words]).toSorted()).toEqual([
+              ["logged-only", "{}", null],
+              ["sla-breach", '{"late":1}', words]
+            ])
+            expect((yield* ledger.events).map(({ kind, detail }) => [kind, detail])).toEqual([
+              ["capacity", '{"workers":2}'],
+              ["capacity", '{"workers":4}']
+            ])
+          })
+        )
+      })
+    )
   })
 }

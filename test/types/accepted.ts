@@ -39,6 +39,27 @@ class Mailbox extends Context.Service<Mailbox, { readonly mails: Stream.Stream<M
 }
 const about = { owner: "desk", purpose: "test", classification: "internal", budget: usd(1) } as const
 
+// ---- an evaluation's callback knows the answer and what the labelled rows expect; they may be values or a source
+const labelledMails = jsonl("labelled.jsonl", { schema: Schema.Struct({ item: Mail, expected: Schema.Literals(["spam", "list"]) }), key: (row) => row.item.id })
+infer(partition(jsonl("inbox/*.jsonl", { schema: Mail, key: (mail) => mail.id })), {
+  model: bayes, output: Triage, prompt: (mail) => [user`${mail.subject}`],
+  evaluation: {
+    labelled: labelledMails, scoreMin: 0.9,
+    score: (output, expected) => {
+      same<typeof output.topic, "spam" | "list" | "personal">(true)
+      same<typeof expected, "spam" | "list">(true)
+      return output.topic === expected ? 1 : 0
+    }
+  }
+})
+infer(partition(jsonl("inbox/*.jsonl", { schema: Mail, key: (mail) => mail.id })), {
+  model: bayes, output: Triage, prompt: (mail) => [user`${mail.subject}`],
+  evaluation: {
+    labelled: [{ item: { id: "1", kind: "form", subject: "", body: "", urgent: false, files: [] }, expected: { tag: 7 } }], scoreMin: 1,
+    score: ({ confidence }, { tag }) => confidence * tag
+  }
+})
+
 // ---- the example of the README
 const { trusted: mailsTrusted, mix: mailsMix } = mailTriage.steps
 same<OutputOf<typeof mailsTrusted>["topic"], "spam" | "list" | "personal">(true)

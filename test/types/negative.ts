@@ -306,6 +306,16 @@ job("x", { ...about, steps: { known }, services: Other.layer }) // says: Type 'L
 // @ts-expect-error a layer with needs of its own
 job("x", { ...about, steps: { known }, services: Layer.effect(Directory, Effect.map(Other, () => ({ has: () => Effect.succeed(true) }))) }) // says: Type 'Layer<Directory, never, Other>' is not assignable to type 'Layer<Directory, unknown, never>'
 
+// ---- infer: evaluation
+// @ts-expect-error a score reads a field that the answer doesn't have
+infer(balanced, { ...asking, model: bayes, evaluation: { labelled: [{ item: { id: "1", subject: "", kind: "form" }, expected: 1 }], scoreMin: 1, score: (output) => output.points } }) // says: Property 'points' does not exist on type
+// @ts-expect-error a score reads what the labelled rows don't expect
+infer(balanced, { ...asking, model: bayes, evaluation: { labelled: [{ item: { id: "1", subject: "", kind: "form" }, expected: { topic: "spam" } }], scoreMin: 1, score: (_, expected) => expected.mood.length } }) // says: Property 'mood' does not exist on type
+// @ts-expect-error a labelled item that the prompt can't be given
+infer(balanced, { ...asking, model: bayes, evaluation: { labelled: [{ item: { id: "1" }, expected: 1 }], scoreMin: 1, score: () => 1 } }) // says: is missing the following properties from type
+// @ts-expect-error a source of items without labels
+infer(balanced, { ...asking, model: bayes, evaluation: { labelled: mails, scoreMin: 1, score: () => 1 } }) // says: is not assignable to type
+
 // ---- jobs: params
 // @ts-expect-error the source reads parameters that the job doesn't declare
 job("x", { ...about, steps: { regional } }) // says: Property 'params' is missing in type

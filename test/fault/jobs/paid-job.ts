@@ -46,6 +46,16 @@ const topics = infer(parts, {
   maxTokens: 64,
   retrySpacing: "20 millis",
   output: Topic,
+  // How good every answer is said to be; without it, nothing is evaluated.
+  ...(env("PAID_SCORE", "") === ""
+    ? {}
+    : {
+        evaluation: {
+          labelled: [0, 1, 2, 3, 4].map((n) => ({ item: { id: `l${n}`, text: `Labelled mail ${n}` }, expected: "billing" })),
+          score: () => Number(env("PAID_SCORE", "1")),
+          scoreMin: 0.9
+        }
+      }),
   prompt: ({ text }) => [system`Name the topic of this mail.`, user`${text}`]
 })
 const checked = validate(topics, { named: { pass: ({ output }) => output.topic !== "other", orElse: flag } })
@@ -57,5 +67,7 @@ export default job("paid", {
   purpose: "Fault tests",
   classification: "internal",
   budget: usd(Number(env("PAID_BUDGET", "5"))),
+  passRateMin: 0,
+  failureRateMax: 1,
   steps: { mails, parts, topics, checked, mix, said }
 })

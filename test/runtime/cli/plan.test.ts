@@ -44,7 +44,8 @@ describe("runtime plan", () => {
       "rejected rows   2 (1 duplicate, 1 unreadable)",
       "inbox/2026-11-20/tickets.jsonl:5: the key is the same as that of inbox/2026-11-20/tickets.jsonl:1, which is kept",
       // 4 items in 60 s at one a second, × 1.25.
-      "workers         at least 1 to meet the deadline, a run starts with 4; 60 items a minute for each, as the model declares",
+      "workers         at least 1 to meet the deadline; a run starts with 1, and gets more where it lags behind; 60 items a minute for each, as the model declares",
+      "duration        about 4.0 s with 1 worker",
       "price           $0.00: every model is embedded",
       "│ AU    │ 3     │ 2          │",
       "│ NZ    │ 1     │ 1          │",
@@ -76,7 +77,8 @@ describe("runtime plan", () => {
         ]
       },
       throughput: { itemsPerMinute: 60, source: "declared" },
-      workers: { minimum: 1, start: 4 },
+      workers: { minimum: 1, start: 1 },
+      seconds: 4,
       priceUsd: 0,
       nextFires: [{ utc: expect.stringMatching(/Z$/) }, {}, {}],
       warnings: []

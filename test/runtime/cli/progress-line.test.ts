@@ -22,6 +22,11 @@ const seen = (trouble: string | null): Progress => ({
   inFlight: 0,
   perSecond: null,
   remainingSeconds: null,
+  deadline: null,
+  etaAt: null,
+  etaLow: null,
+  etaHigh: null,
+  workers: null,
   trouble
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
+import { Alerts } from "../../../runtime/execute/alerts.ts"
 import { agreeToSweeps } from "../../../runtime/execute/agree-to-sweeps.ts"
 import { beginSealed, twoEnds } from "../../support/ledger-run.ts"
 import { memoryStore } from "../../support/ledger-store.ts"
@@ -13,7 +14,10 @@ const waits = (items: number, failed: number, over: { readonly failureRateMax?: 
     yield* beginSealed(ledger, items)
     const { isTrial = false, ...plan } = over
     const agreed = yield* Effect.exit(
-      agreeToSweeps({ ledger, run: "r1", plan, isTrial }, { items: failed, byCode: [{ code: "timeout", items: failed }] })
+      agreeToSweeps(
+        { ledger, alerts: Alerts.on(ledger), run: "r1", plan, isTrial },
+        { items: failed, byCode: [{ code: "timeout", items: failed }] }
+      )
     )
     return agreed._tag === "Failure"
   })

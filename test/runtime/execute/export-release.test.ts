@@ -14,6 +14,7 @@ import { ExportPoint } from "../../../runtime/store/export.ts"
 import { publish } from "../../../runtime/store/publish.ts"
 import { queryAnalytics } from "../../../runtime/store/open-analytics.ts"
 import { release } from "../../../runtime/store/release.ts"
+import type { Revision } from "../../../runtime/store/revisions.ts"
 import type { StateFolder } from "../../../runtime/store/state-folder.ts"
 import { openSampleRun, sampleJob, sampleSettlement, secret, settleItems, tempState } from "../../support/store-run.ts"
 
@@ -26,6 +27,9 @@ interface Exporting {
   readonly revision?: number
   readonly settlementOf?: typeof sampleSettlement
   readonly isReleased?: boolean
+  /** The run's own, where it is linked to another. */
+  readonly name?: string
+  readonly earlier?: ReadonlyArray<Revision>
   readonly isPublished?: boolean
 }
 
@@ -33,19 +37,36 @@ interface Exporting {
 const exportRun = (folder: StateFolder, job: Job, options: Exporting = {}) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { items = 100, itemLimit, revision = 1, settlementOf = sampleSettlement, isReleased = true, isPublished = false } = options
+      const {
+        items = 100,
+        itemLimit,
+        revision = 1,
+        settlementOf = sampleSettlement,
+        isReleased = true,
+        isPublished = false,
+        name = run,
+        earlier = []
+      } = options
       const plan = compile(job)
-      const ledger = yield* openSampleRun(folder, { run, items, plan, ...(itemLimit === undefined ? {} : { itemLimit }) })
+      const ledger = yield* openSampleRun(folder, { run: name, items, plan, ...(itemLimit === undefined ? {} : { itemLimit }) })
       yield* settleItems(ledger, 0, items, settlementOf)
-      if (isReleased) yield* release(ledger, folder, plan, run)
+      if (isReleased) yield* release(ledger, folder, plan, name)
       const interval = { start: new Date("2026-11-02T00:00:00Z"), end: new Date("2026-11-03T00:00:00Z") }
       const context = { run, date: "2026-11-02", interval, params: { region: "eu", person: secret } }
-      yield* exportRelease({ job, plan, ledger, folder, revision, context })
-      if (isPublished) yield* publish(ledger, folder, run)
+      yield* exportRelease({
+        job,
+        plan,
+        ledger,
+        folder,
+        by: { run: name, revision },
+        context,
+        ...(earlier.length === 0 ? {} : { after: { earlier, states: [] } })
+      })
+      if (isPublished) yield* publish(ledger, folder, name)
     })
   )
 
-const placeOf = (out: string, revision = 1) => join(out, `run=${run}`, `revision=${revision}`)
+const placeOf = (out: string, revision = 1) => join(out, run, `revision-${revision}`)
 const names = ["_SUCCESS", "_manifest.json", "trusted.csv", "trusted.jsonl", "trusted.parquet"]
 const jsonAt = (...parts: ReadonlyArray<string>) => JSON.parse(readFileSync(join(...parts), "utf8"))
 const query = (text: string) =>
@@ -174,6 +195,23 @@ describe("an export", () => {
       expect(readdirSync(placeOf(out, 2)).toSorted()).toEqual(names)
       expect(jsonAt(placeOf(out, 2), "_SUCCESS")).toMatchObject({ revision: 2 })
       expect(readdirSync(placeOf(out)).map((name) => statSync(join(placeOf(out), name)).ino)).toEqual(before)
+    })
+  )
+
+  it.live("of a further revision holds the rows of all runs that make it up, each once", () =>
+    Effect.gen(function* () {
+      const folder = yield* tempState
+      const out = join(folder.root, "out")
+      const job = sampleJob({ release: { exports: [toCsv(out)] } })
+      yield* exportRun(folder, job)
+      yield* exportRun(folder, job, { name: "linked", items: 10, revision: 2, earlier: [{ run, revision: 1 }] })
+      const counted = yield* query(
+        `select run, revision, by_run, count(*) as rows, count(distinct item_id) as items from read_csv('${placeOf(out, 2)}/trusted.csv') group by all order by all`
+      )
+      expect(counted).toEqual([
+        { run, revision: "1", by_run: run, rows: "80", items: "80" },
+        { run, revision: "2", by_run: "linked", rows: "8", items: "8" }
+      ])
     })
   )
 

@@ -95,6 +95,8 @@ describe("the page of a report", () => {
       slos: sampleReport.slos.map((slo) => (slo.slo === "within-sla" ? { ...slo, value: 1.5, met: false, alerting: true } : slo))
     }
     expect(textOf(renderPage(late))).toContain("Within its time 3 h late by the deadline missed, look at it")
+    const open = sampleReport.slos.map((slo) => (slo.slo === "within-sla" ? { ...slo, value: null, met: null } : slo))
+    expect(textOf(renderPage({ ...sampleReport, slos: open, sla: null }))).toContain("Within its time – by the deadline no deadline")
     expect(textOf(renderPage(emptyReport))).not.toContain("Service levels")
   })
 
@@ -110,7 +112,7 @@ describe("the page of a report", () => {
     const text = textOf(page)
     expect(text).toContain("triage/haiku 1,313 1,268 0 45 0 9 96.6 % 0.781")
     expect(text).toContain("trusted rule confident 213 9f31c0a2b7d1e4f5a6b7c8d9")
-    expect(text).toContain("run=mail-triage-20261125-2k7q/revision=1/trusted.parquet 1 5,731 812.3 kB 0b6f4f7a90c3")
+    expect(text).toContain("mail-triage/mail-triage-20261125-2k7q/revision-1/trusted.parquet 1 5,731 812.3 kB 0b6f4f7a90c3")
   })
 
   it("[OPS-4] tells time in the zone that is asked for, and names it", () => {

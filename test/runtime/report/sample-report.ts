@@ -115,7 +115,7 @@ export const sampleReport: RunReport = {
       rows: 5731,
       bytes: 812_344,
       sha256: "0b6f4f7a90c3d5e18f27a6b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7",
-      path: "/srv/exports/mail-triage/run=mail-triage-20261125-2k7q/revision=1/trusted.parquet"
+      path: "/srv/exports/mail-triage/mail-triage-20261125-2k7q/revision-1/trusted.parquet"
     }
   ],
   partitions: Array.from({ length: 30 }, (_, index) => ({

@@ -111,6 +111,19 @@ describe("views of quality", () => {
     })
   )
 
+  it.live("[OPS-4] an answer without a confidence stands in no bin of the report's histogram", () =>
+    Effect.gen(function* () {
+      const folder = yield* tempState
+      const ledger = yield* openSampleRun(folder, { run, items: 20, plan })
+      yield* settleItems(ledger, 0, 20, (seq, itemId) => {
+        const settled = sampleSettlement(seq, itemId)
+        return { ...settled, attempts: settled.attempts.map((one) => ({ ...one, confidence: seq % 2 === 0 ? 1 : null })) }
+      })
+      const { confidence } = yield* ledger.duck.use("reading", (db) => readRunReport(db, plan, new Date()))
+      expect(confidence.map(({ bins, none }) => [bins.at(-1), bins.reduce((sum, items) => sum + items, 0), none])).toEqual([[10, 10, 10]])
+    })
+  )
+
   it.live("[OPS-4] the report names each cause with its first item, and the run's moments in order", () =>
     Effect.gen(function* () {
       const { folder, report } = yield* finishedRun

@@ -66,7 +66,9 @@ describe("a release", () => {
         code_version: "code-1",
         logical_time: new Date("2026-11-02T00:00:00Z"),
         completed_at: expect.any(Date),
-        plan_digest: plan.digest
+        plan_digest: plan.digest,
+        revision: 1,
+        by_run: run
       })
       const kept = yield* rowsOf(
         folder,
@@ -98,7 +100,9 @@ describe("a release", () => {
         "code_version VARCHAR",
         "logical_time TIMESTAMP WITH TIME ZONE",
         "completed_at TIMESTAMP WITH TIME ZONE",
-        "plan_digest VARCHAR"
+        "plan_digest VARCHAR",
+        "revision INTEGER",
+        "by_run VARCHAR"
       ])
       const differing = `select count(*) as n, count(*) filter (typed.topic <> (plain.output->>'$.topic') or typed.detail_urgent <> (plain.output->>'$.detail.urgent')::boolean
         or typed.tags::text <> (plain.output->'$.tags')::text or typed.confidence <> (plain.output->>'$.confidence')::double or typed.run <> '${run}') as differing
