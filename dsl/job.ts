@@ -45,7 +45,7 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   /** How long payloads (inputs, outputs, raw answers) are kept after the run ends. Default: until purged by hand. */
   readonly retention?: Duration.Input
   /**
-   * The share of judged items (delivered, dead letters, in review) that must be delivered, 0 to 1. Below it the run raises an alert, and its release waits
+   * The share of judged items (delivered, dead letters, in review) that must not be dead letters, 0 to 1. Below it the run raises an alert, and its release waits
    * at a gate for a person. Default: 0.99, and then the gate stands from 100 judged items on; with fewer, one bad item would always be too many.
    */
   readonly passRateMin?: number

@@ -42,12 +42,13 @@ export const passRateAllows = Effect.fn("Run.passRate")(function* ({
   return !isHeld || (yield* waitAtGate({ ledger, run, kind: "quality", detail })) === "approved"
 })
 
-/** Null where enough passed. Items held back or skipped were not judged. */
+/** Null where enough passed. What waits for review hasn't failed: a person may still let it through. Items held back or skipped were not judged. */
 export const qualityOf = (
   { passRateMin = passRateMinDefault }: Pick<Plan, "passRateMin">,
   { delivered, dead, review }: Readonly<Record<Disposition, number>>
 ): QualityGateDetail | null => {
   const judged = delivered + dead + review
-  if (judged === 0 || delivered / judged >= passRateMin) return null
-  return { judged, delivered, dead, review, passRate: delivered / judged, passRateMin }
+  const passRate = (judged - dead) / judged
+  if (judged === 0 || passRate >= passRateMin) return null
+  return { judged, delivered, dead, review, passRate, passRateMin }
 }

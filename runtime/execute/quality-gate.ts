@@ -17,9 +17,9 @@ const QualityGateDetail = Schema.Struct({
 export type QualityGateDetail = typeof QualityGateDetail.Type
 
 /** What happened, in one sentence: also for the alert of a run that doesn't wait. */
-export const qualityText = ({ judged, delivered, dead, review, passRateMin }: QualityGateDetail): string =>
-  `${count(delivered)} of ${count(judged)} items passed, ${percent(delivered, judged)}, and ${percent(passRateMin, 1)} should: ` +
-  `${count(dead)} ${dead === 1 ? "is a dead letter" : "are dead letters"}, ${count(review)} ${review === 1 ? "waits" : "wait"} for review.`
+export const qualityText = ({ judged, dead, review, passRateMin }: QualityGateDetail): string =>
+  `${count(dead)} of ${count(judged)} items ${dead === 1 ? "is a dead letter" : "are dead letters"}: ${percent(judged - dead, judged)} passed, and ${percent(passRateMin, 1)} should.` +
+  (review === 0 ? "" : ` ${count(review)} ${review === 1 ? "waits" : "wait"} for review.`)
 
 /** Too few items passed: all is done, and nothing is released before a person agrees. */
 export const qualityGate = gateKind({

@@ -46,7 +46,7 @@ describe("a run whose work is done", { timeout: 120_000 }, () => {
     expect(waits.code, waits.stderr).toBe(4)
     const run = onlyRun(home.home.state)
     expect(lastJson(waits)).toMatchObject({ run, status: "waiting", gate: `${run}.1`, delivered, dead: 2 })
-    expect(waits.stderr).toContain("18 of 20 items passed, 90 %, and 95 % should: 2 are dead letters, 0 wait for review.")
+    expect(waits.stderr).toContain("2 of 20 items are dead letters: 90 % passed, and 95 % should.")
     const money = await start("approve", `${run}.1`, "--add-usd", "5")
     expect(money.code).toBe(2)
     expect(errorOf(money)).toContain("is a quality gate: it asks for no money")

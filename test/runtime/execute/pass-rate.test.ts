@@ -33,13 +33,13 @@ const ask = (store: LedgerStore, dispositions: Readonly<Record<Disposition, numb
   )
 
 describe("the pass rate of a run", () => {
-  it("[VAL-5] counts delivered items among the judged ones; held back and skipped ones were not judged", () => {
+  it("[VAL-5] counts dead letters among the judged items; what waits for review has not failed, held back and skipped ones were not judged", () => {
     expect(qualityOf({}, ended({ delivered: 99, review: 1, held: 500, skipped: 500 }))).toBeNull()
-    expect(qualityOf({}, ended({ delivered: 98, dead: 1, review: 1 }))).toEqual({
+    expect(qualityOf({}, ended({ delivered: 50, dead: 2, review: 48 }))).toEqual({
       judged: 100,
-      delivered: 98,
-      dead: 1,
-      review: 1,
+      delivered: 50,
+      dead: 2,
+      review: 48,
       passRate: 0.98,
       passRateMin: 0.99
     })
@@ -53,7 +53,7 @@ describe("the pass rate of a run", () => {
       const poor = ended({ delivered: 98, dead: 2 })
       const waits = yield* ask(store, poor)
       expect(waits).toMatchObject({ said: "waits at r1.1", isAlertNews: false })
-      expect(waits.message).toContain("98 of 100 items passed, 98 %, and 99 % should: 2 are dead letters, 0 wait for review.")
+      expect(waits.message).toContain("2 of 100 items are dead letters: 98 % passed, and 99 % should.")
       expect(waits.message).toContain("runtime approve r1.1\n")
       // Again, after a restart: the same gate.
       expect(yield* ask(store, poor)).toMatchObject({ said: "waits at r1.1" })
