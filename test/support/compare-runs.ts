@@ -13,7 +13,7 @@ export interface FinishedRun {
 /** What may differ: times and what counts or names processes and commits. Variants are compared by what they stand for. */
 const excluded = new Set(
   (
-    "run started_at ended_at created_at sealed_at released_at completed_at stopped_at committed_at leased_at done_at applied_at queued_at due_at ms worker session sessions " +
+    "run by_run started_at ended_at created_at sealed_at released_at completed_at stopped_at committed_at leased_at done_at applied_at queued_at due_at ms worker session sessions " +
     "happened_at raised_at commit_no epoch pid variant version code_version"
   ).split(" ")
 )
@@ -62,7 +62,9 @@ const tablesOf = async (files: OpenFiles): Promise<ReadonlyArray<Table>> => {
 }
 
 const contentOf = (prefix: string, { name, columns }: Table): string => {
-  const kept = columns.filter((column) => !excluded.has(column)).map((column) => `content."${column}"`)
+  // An alert's text names its run; what it says of it is in `detail`.
+  const isOwn = (column: string): boolean => excluded.has(column) || (name === "state.alerts" && column === "text")
+  const kept = columns.filter((column) => !isOwn(column)).map((column) => `content."${column}"`)
   const times = columns
     .filter((column) => column.endsWith("_at") && excluded.has(column))
     .map((column) => `content."${column}" is null as no_${column}`)
