@@ -63,10 +63,9 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
       /rule "second" of step checked held the process for 1 s at item \d+ of the manifest \(.*poison-job\.ts:\d+\)/
     ],
     ["prompt", { step: "labels", rule: null }, /prompt of step labels held the process/],
-    ["when", { step: "labels_when", rule: null }, /when of step \w+ held the process/],
     ["model", { step: "second", rule: null }, /model quick of step second held the process/]
   ])(
-    "[OPS-5] a %s in an endless loop: the process is ended and says which, at which item; the resume dead-letters that item and goes on",
+    "[OPS-5] hung job code: a %s in an endless loop: the process is ended and says which, at which item; the resume dead-letters that item and goes on",
     async (at, where, says) => {
       const home = homeOf(`hang-${at}`)
       const [first, second] = await untilDone(home, { FAULT_POISON: "hang", FAULT_AT: at })
@@ -82,7 +81,7 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
     }
   )
 
-  it("[OPS-5] a rule that blocks its thread in a wait is ended alike", async () => {
+  it("[OPS-5] hung job code: a rule that blocks its thread in a wait is ended alike", async () => {
     const home = homeOf("wait")
     const [first, second] = await untilDone(home, { FAULT_POISON: "wait" })
     expect(first?.stderr).toMatch(/rule "second" of step checked held the process/)
@@ -90,8 +89,8 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
     expect(await deadLettersOf(home)).toEqual([{ key: "item-7", step: "checked", code: "hung", rule: "second" }, own])
   })
 
-  it.each(["never", "neverEffect"])(
-    "[OPS-5] a rule that waits for ever (%s) is interrupted, and its item dead-lettered in the same process",
+  it.each(["never"])(
+    "[OPS-5] hung job code: a rule that waits for ever (%s) is interrupted, and its item dead-lettered in the same process",
     async (poison) => {
       const home = homeOf(poison)
       const sessions = await untilDone(home, { FAULT_POISON: poison })
@@ -101,7 +100,7 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
     }
   )
 
-  it("[OPS-5] a key in an endless loop ends the process before anything is paid, and says what to do", async () => {
+  it("[OPS-5] hung job code: a key in an endless loop ends the process before anything is paid, and says what to do", async () => {
     const home = homeOf("hang-key")
     const ended = await home.start(runArgs, { FAULT_POISON: "hang", FAULT_AT: "key" }).ended
     expect(ended.code).toBe(1)
@@ -123,7 +122,7 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
 })
 
 describe("job code that ends the process", { timeout: 180_000 }, () => {
-  it("[OPS-5] by process.exit in a rule: says which, exits 1 whatever it was told, and the resume dead-letters that item", async () => {
+  it("[OPS-5] job code that ends the process: by process.exit in a rule: says which, exits 1 whatever it was told, and the resume dead-letters that item", async () => {
     const home = homeOf("exit")
     const [first, second] = await untilDone(home, { FAULT_POISON: "exit" })
     expect(first?.code).toBe(1)
@@ -135,7 +134,7 @@ describe("job code that ends the process", { timeout: 180_000 }, () => {
   })
 
   it.each(["abort", "hangLater"])(
-    "[OPS-5] without a word (%s): after two such ends the items that were in it run alone, and the third tells which it was",
+    "[OPS-5] job code that ends the process: without a word (%s): after two such ends the items that were in it run alone, and the third tells which it was",
     async (poison) => {
       const home = homeOf(poison)
       const sessions = await untilDone(home, { FAULT_POISON: poison, ...(poison === "hangLater" ? { FAULT_AT: "answer" } : {}) })
