@@ -32,6 +32,7 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
     passRateMin = 1,
     release,
     gateExpiry,
+    callbackTimeout,
     schedule,
     params,
     consumers = [],
@@ -73,6 +74,7 @@ const checkDeclaration = ({ name, options }: Job): ReadonlyArray<PlanFault> => {
     }),
     ...(gateExpiry === undefined ? [] : checkDuration("gateExpiry", gateExpiry)),
     ...(schedule === undefined ? [] : checkDuration("the schedule's within", schedule.within)),
+    ...(callbackTimeout === undefined ? [] : checkCallbackTimeout(callbackTimeout)),
     ...(params === undefined ? [] : checkSchema("job", "params", params)),
     ...faultUnless(new Set(consumers).size === consumers.length, {
       step: "job",
@@ -94,6 +96,17 @@ const checkDuration = (what: string, input: Duration.Input): ReadonlyArray<PlanF
     step: "job",
     problem: `${what} is ${typeof input === "string" ? `"${input}"` : String(duration ?? input)}, not a span of time`,
     remedy: 'write a positive duration: "6 hours"'
+  })
+}
+
+const checkCallbackTimeout = (input: Duration.Input): ReadonlyArray<PlanFault> => {
+  const faults = checkDuration("callbackTimeout", input)
+  if (faults.length > 0) return faults
+  const ms = Duration.toMillis(Duration.fromInputUnsafe(input))
+  return faultUnless(ms >= 1_000 && ms <= 3_600_000, {
+    step: "job",
+    problem: `callbackTimeout is ${ms / 1_000} s`,
+    remedy: 'give from 1 second to 1 hour: "2 minutes"'
   })
 }
 

@@ -56,6 +56,12 @@ interface JobOptions<S extends Steps, E extends Exports = Exports> {
   readonly failureRateMax?: number
   /** How long a gate waits for a person; then it counts as rejected. Default: 7 days. */
   readonly gateExpiry?: Duration.Input
+  /**
+   * How long one call of the job's own code (a prompt, rule, `accept`, `when`, reducer, embedded model, …) may take. One that holds the process for
+   * longer ends it, and the resume dead-letters its item as `hung`; one that waits for longer is interrupted, with the same dead letter. From 1
+   * second to 1 hour; default 30 seconds, and for an embedded model that answers later (a Promise, an Effect) 10 minutes.
+   */
+  readonly callbackTimeout?: Duration.Input
   /** Names of steps, in the author's order. A step that is only read by another one needs no entry. */
   readonly steps: S
 }

@@ -118,10 +118,11 @@ export interface Plan {
   readonly schedule: { readonly expression: string; readonly timeZone: string; readonly withinMs: number; readonly catchUp: string } | null
   readonly budgetUsd: number
   readonly retentionMs: number | null
-  /** These three only where the author set them. */
+  /** These four only where the author set them. */
   readonly passRateMin?: number
   readonly failureRateMax?: number
   readonly gateExpiryMs?: number
+  readonly callbackTimeoutMs?: number
   readonly params: JsonSchema | null
   /** In reading order: a step comes after the steps it reads. */
   readonly steps: ReadonlyArray<PlannedStep>
@@ -134,7 +135,7 @@ export const compile = (job: Job): Plan => {
   const faults = checkJob(job)
   if (faults.length > 0) throw new PlanError(job.name, faults)
   const { owner, purpose, classification, regions, consumers, notify, schedule, budget, retention, params } = job.options
-  const { passRateMin, failureRateMax, gateExpiry } = job.options
+  const { passRateMin, failureRateMax, gateExpiry, callbackTimeout } = job.options
   const plan = {
     format: 1 as const,
     job: job.name,
@@ -159,6 +160,7 @@ export const compile = (job: Job): Plan => {
     ...(passRateMin === undefined ? {} : { passRateMin }),
     ...(failureRateMax === undefined ? {} : { failureRateMax }),
     ...(gateExpiry === undefined ? {} : { gateExpiryMs: Duration.toMillis(Duration.fromInputUnsafe(gateExpiry)) }),
+    ...(callbackTimeout === undefined ? {} : { callbackTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(callbackTimeout)) }),
     params: params === undefined ? null : jsonSchemaOf(params),
     steps: stepsInOrder(job).map((step) => planStep(job, step))
   }

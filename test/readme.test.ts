@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { checkSnippets, snippetsOf, verbsOf } from "./support/snippet.ts"
@@ -19,6 +19,23 @@ describe("README.md", () => {
     const missing = verbsOf(readme()).filter((verb) => !new RegExp(`^\\s+${verb}\\b`, "m").test(stdout))
     expect(missing).toEqual([])
   })
+})
+
+describe("the table of failures in README.md", () => {
+  const modes = (/## When something breaks\n(.*?)\n## /s.exec(readme())?.[1] ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !line.startsWith("| failure "))
+    .map((line) => line.split("|")[1]?.trim() ?? "")
+  // A title begins with ids, then names its mode.
+  const titles = globSync("test/**/*.test.ts", { cwd: repo }).flatMap((file) =>
+    [...readFileSync(join(repo, file), "utf8").matchAll(/\[OPS-[56]\][^"`\n]*/g)].map(([title]) => title)
+  )
+
+  it.each(modes)("[OPS-5] [OPS-6] %s is caused by a test of that name", (mode) => {
+    expect(titles.filter((title) => title.includes(`${mode}`)).length).toBeGreaterThan(0)
+  })
+
+  it("has the pattern's failure modes and disasters", () => expect(modes.length).toBeGreaterThanOrEqual(12))
 })
 
 describe("the check of snippets", () => {

@@ -30,7 +30,7 @@ export const runToOutcome = Effect.fn("Cli.runToOutcome")(function* (options: Om
   const row = indexRow(options, startedAt)
   yield* recordRun(folder, row)
   const onProgress = yield* makeProgress(asJson)
-  const waits = yield* executeRun({ ...options, onProgress }).pipe(
+  const waits = yield* executeRun({ ...options, onProgress, asJson }).pipe(
     Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : noteStop(options, row, asJson, exit.cause))),
     Effect.as(null),
     Effect.catchIf((error) => error instanceof WaitsAtGate, Effect.succeed)

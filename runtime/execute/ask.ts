@@ -10,12 +10,14 @@ import type { Reply } from "../provider/provider.ts"
 import type { ProviderError } from "../provider/provider-error.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
 import { cutOffOutcomes, type Variant } from "../store/ledger.ts"
+import type { FlightJournal } from "../store/flight-journal.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { callEventually, CallbackFailed } from "./callback.ts"
 import type { Called, Caller } from "./caller.ts"
-import type { InferNode } from "./graph.ts"
+import { isRemote, type InferNode } from "./graph.ts"
 import type { ItemTrace } from "./item-trace.ts"
 import { requestDigest, type PromptVersions } from "./prompt-version.ts"
+import { onThread } from "./thread-note.ts"
 
 /** Retries of a call that failed or answered something else than asked (RTY-1). */
 const retriesDefault = 3
@@ -33,6 +35,8 @@ export interface AskEnvironment {
   readonly codeVersion: string
   readonly now: () => number
   readonly variants: VariantCache
+  /** Told which items are in job code, so that one that ends the process is found. Default: nobody is. */
+  readonly flights?: FlightJournal
 }
 
 export interface Question {
@@ -106,10 +110,13 @@ export const ask = Effect.fnUntraced(function* (environment: AskEnvironment, que
   const { node, step, label, row, attempt, feedback } = question
   const override = label === null ? undefined : node.overrides.get(label)
   const prompt = override?.prompt ?? node.definition.prompt
-  const prompted = yield* Effect.result(callEventually("prompt", environment.services, () => prompt(row)))
+  const prompted = yield* Effect.result(
+    callEventually({ seq: question.seq, step, callback: "prompt" }, environment.services, () => prompt(row))
+  )
   if (prompted._tag === "Failure") {
-    trace.problem({ step, attempt, code: "prompt-failed", message: prompted.failure.message, raw: null })
-    return { code: "prompt-failed", attempts: attempt - 1, retryAfterMs: null } satisfies Unanswered
+    const code = prompted.failure.codeOr("prompt-failed")
+    trace.problem({ step, attempt, code, message: prompted.failure.message, raw: null })
+    return { code, attempts: attempt - 1, retryAfterMs: null } satisfies Unanswered
   }
   const prepared = prepare(environment, question, prompted.success, override?.promptSource ?? node.promptSource)
   const model = override?.model ?? question.model
@@ -197,20 +204,27 @@ const askOnce = (
     mayReuse: node.definition.reuse && shared !== null,
     batched: batched?.attempt === attempt ? batched : undefined
   }
-  return Effect.map(environment.caller.call({ model, messages, attempt, output, maxTokens, temperature }, place), (called) =>
-    called.kind === "parked"
-      ? { parked: shared === null ? "own" : "shared" }
-      : judgeReply(environment, question, { ...call, startedAt }, called, trace)
-  )
+  const request = { model, messages, attempt, output, maxTokens, temperature }
+  // An embedded model is called when its effect is made.
+  const calling = onThread({ seq: question.seq, step, callback: `model ${model.name}` }, () => environment.caller.call(request, place))
+  const { flights } = environment
+  const isAway = flights !== undefined && isRemote(model)
+  if (isAway) flights.leave(question.seq)
+  return Effect.map(calling, (called) => {
+    if (called.kind === "parked") return { parked: shared === null ? "own" : "shared" }
+    if (isAway) flights.enter(question.seq)
+    return judgeReply(environment, question, { ...call, startedAt }, called, trace)
+  })
 }
 
 const judgeReply = (
   environment: AskEnvironment,
-  { node, step }: Question,
+  question: Question,
   { model, attempt, startedAt, promptVersion, shape, digest, shared }: Call & { readonly startedAt: number },
   { result: called, tier, savedUsd, isStored }: Extract<Called, { readonly kind: "called" }>,
   trace: ItemTrace
 ): Asked | Refused => {
+  const { step } = question
   const paid = called._tag === "Success" ? called.success : called.failure
   const variant = environment.variants.of({
     step,
@@ -220,7 +234,7 @@ const judgeReply = (
     codeVersion: environment.codeVersion,
     shape
   })
-  const judged = called._tag === "Success" ? decode(node, isStored ? null : model, called.success) : refused(called.failure)
+  const judged = called._tag === "Success" ? decode(question, isStored ? null : model, called.success) : refused(called.failure)
   const { usage } = paid
   trace.attempt({
     variant,
@@ -273,10 +287,13 @@ const refused = (error: ProviderError): Refused => ({
 const misfit = { isOutage: false, needsRoom: false }
 
 /** `model` is null for an answer that stands as the schema stores it. */
-const decode = (node: InferNode, model: Model | null, reply: Reply): Refused | Pick<Asked, "output" | "json" | "confidence"> => {
+const decode = (question: Question, model: Model | null, reply: Reply): Refused | Pick<Asked, "output" | "json" | "confidence"> => {
+  const { node, seq, step } = question
   try {
-    const output = model === null ? node.decode(reply.output) : node.decodeReply(model.engine, reply.output)
-    return { output, json: JSON.stringify(node.encode(output)), confidence: confidenceOf(node, output) }
+    const output = onThread({ seq, step, callback: "output schema" }, () =>
+      model === null ? node.decode(reply.output) : node.decodeReply(model.engine, reply.output)
+    )
+    return { output, json: JSON.stringify(node.encode(output)), confidence: confidenceOf(question, output) }
   } catch (cause) {
     const raw = reply.raw ?? jsonOrNothing(reply.output)
     if (cause instanceof CallbackFailed) return { code: "confidence-failed", message: cause.message, raw, isRetryable: false, ...misfit }
@@ -285,14 +302,15 @@ const decode = (node: InferNode, model: Model | null, reply: Reply): Refused | P
   }
 }
 
-const confidenceOf = ({ definition }: InferNode, output: unknown): number | null => {
+const confidenceOf = ({ node: { definition }, step, seq }: Question, output: unknown): number | null => {
   if (definition.confidence === undefined) return null
   try {
-    const confidence: unknown = definition.confidence(output)
+    const { confidence: read } = definition
+    const confidence: unknown = onThread({ seq, step, callback: "confidence" }, () => read(output))
     if (typeof confidence === "number" && confidence >= 0 && confidence <= 1) return confidence
     throw new Error(`it returned ${String(confidence)}, not a number from 0 to 1`)
   } catch (cause) {
-    throw new CallbackFailed({ callback: "confidence", detail: cause instanceof Error ? cause.message : String(cause) })
+    throw new CallbackFailed({ callback: "confidence", detail: cause instanceof Error ? cause.message : String(cause), isHung: false })
   }
 }
 

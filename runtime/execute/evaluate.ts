@@ -127,9 +127,9 @@ const subjectOf = Effect.fnUntraced(function* (
   const { services, versions } = environment
   const found = new Set<string>()
   for (const [index, { item }] of labelled.entries()) {
-    const messages = yield* callEventually("prompt", services, () => node.definition.prompt(item)).pipe(
-      Effect.mapError(() => new EvaluationFailed({ run, step: node.name, detail: `its prompt failed on labelled row ${index}` }))
-    )
+    const messages = yield* callEventually({ seq: null, step: node.name, callback: "prompt" }, services, () =>
+      node.definition.prompt(item)
+    ).pipe(Effect.mapError(() => new EvaluationFailed({ run, step: node.name, detail: `its prompt failed on labelled row ${index}` })))
     found.add(versions.of(messages, node.promptSource).version)
   }
   const prompts = [...found].toSorted()
@@ -156,9 +156,9 @@ const scoreOf = Effect.fnUntraced(function* (
   const answer = settled.flatMap(({ answers }) => answers).at(-1)
   const isDead = settled.some(({ stops }) => stops.some(({ kind }) => kind === "dead"))
   if (answer === undefined || isDead) return 0
-  const score = yield* callPlain("score", () => evaluation.score(node.decode(JSON.parse(answer.output)), expected)).pipe(
-    Effect.mapError(() => new EvaluationFailed({ run, step: node.name, detail: `its score failed on labelled row ${index}` }))
-  )
+  const score = yield* callPlain({ seq: null, step: node.name, callback: "score" }, () =>
+    evaluation.score(node.decode(JSON.parse(answer.output)), expected)
+  ).pipe(Effect.mapError(() => new EvaluationFailed({ run, step: node.name, detail: `its score failed on labelled row ${index}` })))
   if (score >= 0 && score <= 1) return score
   return yield* new EvaluationFailed({
     run,

@@ -39,7 +39,7 @@ export const exportRelease = Effect.fn("Run.export")(function* ({ job, plan, led
   const files: Array<{ readonly folder: string; readonly step: string; readonly format: ExportFormat }> = []
   for (const { format, folder: place, step } of exports) {
     const named = yield* Effect.mapError(
-      callPlain(`export as ${format}`, () => (typeof place === "function" ? place(context) : place)),
+      callPlain({ seq: null, step: "job", callback: `export as ${format}` }, () => (typeof place === "function" ? place(context) : place)),
       ({ message }) => new ExportFailed({ run, folder: null, reason: "job", detail: message })
     )
     if (typeof named !== "string" || named.trim() === "")

@@ -13,10 +13,12 @@ import {
   type StopRecord
 } from "../store/ledger.ts"
 import type { PriorBatch } from "../store/batch-record.ts"
+import type { Condemned } from "../store/crash-log.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
 import { ask, type Asked, type AskEnvironment, type Feedback, type Question } from "./ask.ts"
 import { callPlain } from "./callback.ts"
+import { stopsAt, verdictOf } from "./condemned.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
 import { ItemTrace, type ItemPlace } from "./item-trace.ts"
 import { judge, type Judgement } from "./judge.ts"
@@ -46,6 +48,8 @@ export interface ItemEnvironment extends AskEnvironment {
   readonly graph: Graph
   readonly ledger: Pick<LedgerShape, "settle">
   readonly retries: RetryQueue
+  /** Items that held or ended the process of an earlier session: they stop where they did that. Default: none. */
+  readonly condemned?: ReadonlyMap<number, Condemned>
 }
 
 /** Takes an item through every step and settles it; never fails because of the item itself. Says whether it waits for something instead. */
@@ -104,6 +108,8 @@ class ItemRun {
     const stopped = upstream.flatMap((outcome) => (outcome.kind === "stopped" ? [outcome.disposition] : []))
     if (stopped.length > 0) return this.#passOn(node, worst(stopped) as Exclude<Disposition, "delivered">)
     const input = upstream[0] ?? { kind: "item" as const }
+    const condemned = this.#environment.condemned?.get(this.#item.seq)
+    if (condemned !== undefined && stopsAt(node, condemned)) return this.#condemn(node, input, condemned)
     switch (node.kind) {
       case "infer":
         return this.#infer(node, input)
@@ -114,6 +120,18 @@ class ItemRun {
       case "join":
         return this.#join(node, upstream)
     }
+  }
+
+  /** Its callback isn't called again: it would hold or end this process too. */
+  #condemn(node: RowNode, input: Outcome, condemned: Condemned): Outcome {
+    const { code } = condemned
+    const step = condemned.step ?? node.name
+    const { rule, message } = verdictOf(condemned)
+    const answer = input.kind === "answer" ? input : null
+    if (answer !== null && answer.digest !== null) this.#environment.caller.judged(answer.digest, null)
+    const attempts = answer?.answer.attempt ?? this.#item.tried?.get(step)?.last ?? 0
+    this.#trace.problem({ step, attempt: attempts, code, message, raw: null })
+    return this.#stop(node, { step, kind: "dead", code, rule, attempts, answerStep: answer?.answerStep ?? null })
   }
 
   /** What an earlier session decided at this step; undefined if it didn't get there. */
@@ -315,7 +333,7 @@ class ItemRun {
   }
 
   #accepts(node: InferNode, step: string, { answer }: Answered): Effect.Effect<boolean | null> {
-    return callPlain("accept", () => node.definition.accept?.(answer) ?? true).pipe(
+    return callPlain({ seq: this.#item.seq, step, callback: "accept" }, () => node.definition.accept?.(answer) ?? true).pipe(
       Effect.catch((failure) => {
         this.#trace.problem({ step, attempt: answer.attempt, code: "accept-failed", message: failure.message, raw: null })
         return Effect.succeed(null)
@@ -327,7 +345,7 @@ class ItemRun {
     return Effect.gen({ self: this }, function* () {
       const { services } = this.#environment
       const isAnsweredFor = input.isGiven && this.#item.given?.waived.has(node.name) === true
-      const judged = yield* judge(node, input.answer, services, isAnsweredFor)
+      const judged = yield* judge(node, input.answer, services, isAnsweredFor, this.#item.seq)
       for (const rule of judged.flags) this.#trace.flag(node.name, rule)
       if (judged.kind === "passed") return this.#pass(node, "passed", input)
       const { rule, message } = judged
@@ -336,7 +354,7 @@ class ItemRun {
       if (input.digest !== null) this.#environment.caller.judged(input.digest, null)
       if (judged.kind === "retry" && attempt < judged.attemptsMax && node.asks !== null && !isAnsweredFor)
         return this.#askAgain(node.asks, node, input, judged)
-      const code = judged.kind === "failed" ? "rule-failed" : "rule"
+      const code = judged.kind === "failed" ? judged.code : "rule"
       this.#trace.problem({ step: node.name, attempt, code, message, raw: null })
       return this.#stop(node, {
         step: node.name,
@@ -369,7 +387,9 @@ class ItemRun {
 
   #when(node: WhenNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
-      const passed = yield* Effect.result(callPlain("when", () => node.definition.test(rowOf(input, this.#item.item))))
+      const passed = yield* Effect.result(
+        callPlain({ seq: this.#item.seq, step: node.name, callback: "when" }, () => node.definition.test(rowOf(input, this.#item.item)))
+      )
       if (passed._tag === "Failure") {
         this.#trace.problem({ step: node.name, attempt: 0, code: "when-failed", message: passed.failure.message, raw: null })
         return this.#stop(node, { step: node.name, kind: "dead", code: "when-failed", rule: null, attempts: 0, answerStep: null })

@@ -11,7 +11,8 @@ import type { ValidateNode } from "./graph.ts"
 /** What the rules say together; `flags` are advisory rules that the answer broke before it passed or was stopped. */
 export type Judgement = { readonly flags: ReadonlyArray<string> } & (
   | { readonly kind: "passed" }
-  | { readonly kind: "deadLetter" | "review" | "failed"; readonly rule: string; readonly message: string }
+  | { readonly kind: "deadLetter" | "review"; readonly rule: string; readonly message: string }
+  | { readonly kind: "failed"; readonly rule: string; readonly message: string; readonly code: string }
   | {
       readonly kind: "retry"
       readonly rule: string
@@ -26,16 +27,20 @@ export const judge = Effect.fnUntraced(function* (
   node: ValidateNode,
   answer: Answer<unknown, unknown>,
   services: Context.Context<never>,
-  isReviewed = false
+  isReviewed = false,
+  seq: number | null = null
 ) {
   const flags: Array<string> = []
   for (const { name: rule, pass, orElse } of node.definition.rules) {
     if (isReviewed && orElse.verdict === "review") continue
-    const called = callEventually(`rule "${rule}"`, services, () => pass(answer))
+    const called = callEventually({ seq, step: node.name, callback: `rule "${rule}"` }, services, () => pass(answer))
     // Most rules answer at once: taken as they are, five of them cost an item 3 µs instead of 12.
     const passed = Exit.isExit(called) && Exit.isSuccess(called) ? Result.succeed(called.value) : yield* Effect.result(called)
     // A rule that throws has not said yes: the item must not go downstream as if it had.
-    if (passed._tag === "Failure") return { kind: "failed", flags, rule, message: passed.failure.message } satisfies Judgement
+    if (passed._tag === "Failure") {
+      const { message } = passed.failure
+      return { kind: "failed", flags, rule, message, code: passed.failure.codeOr("rule-failed") } satisfies Judgement
+    }
     if (passed.success) continue
     const message = `Rule "${rule}" of ${node.name} refused the answer.`
     if (orElse.verdict === "flag") flags.push(rule)

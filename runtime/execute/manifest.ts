@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-import type { RunContext } from "../../dsl/index.ts"
+import type { RunContext, SourceDefinition } from "../../dsl/index.ts"
 import { readSource } from "../source/read-source.ts"
 import type { SourceError } from "../source/source-error.ts"
 import type { SourceItem, SourceRow } from "../source/source-item.ts"
@@ -10,6 +10,7 @@ import { Ledger, type ManifestSummary, type StagedItem, type StagedRejection } f
 import type { StoreError } from "../store/store-error.ts"
 import type { Graph } from "./graph.ts"
 import { layOut, placeOf, type LayoutOptions } from "./layout.ts"
+import { onThread } from "./thread-note.ts"
 
 export interface ManifestOptions {
   readonly graph: Graph
@@ -34,7 +35,7 @@ export const buildManifest = Effect.fn("Manifest.build")(function* ({
   let items = 0
   let rows = 0
   const isFull = (): boolean => itemLimit !== null && items >= itemLimit
-  yield* readSource(graph.source.definition, context).pipe(
+  yield* readSource(onThreadSource(graph), context).pipe(
     Stream.takeUntil((chunk) => {
       items += chunk.filter(({ kind }) => kind === "item").length
       return isFull()
@@ -43,13 +44,23 @@ export const buildManifest = Effect.fn("Manifest.build")(function* ({
       const staged: Array<StagedItem> = []
       const rejections: Array<StagedRejection> = []
       const excess = itemLimit === null ? 0 : Math.max(0, items - itemLimit)
-      for (const row of withoutLast(chunk, excess)) stageRow(row, definition, staged, rejections)
+      for (const row of withoutLast(chunk, excess)) stageRow(row, graph.partition, staged, rejections)
       rows += staged.length + rejections.length
       return Effect.andThen(ledger.stage(staged, rejections), onRows(rows))
     })
   )
   return yield* ledger.seal((groups) => layOut({ ...layout, definition }, groups))
 })
+
+/** The source, its functions noted while they have the thread. */
+const onThreadSource = ({ source: { name: step, definition } }: Graph): SourceDefinition => {
+  const { keyOf, parse } = definition
+  return {
+    ...definition,
+    keyOf: (item, file) => onThread({ seq: null, step, callback: "key" }, () => keyOf(item, file)),
+    ...(parse === undefined ? {} : { parse: (file) => onThread({ seq: null, step, callback: "parse" }, () => parse(file)) })
+  }
+}
 
 /** A trial ends within a chunk: what stands behind its last item isn't part of it. */
 const withoutLast = (chunk: ReadonlyArray<SourceRow>, excess: number): ReadonlyArray<SourceRow> => {
@@ -62,7 +73,7 @@ const withoutLast = (chunk: ReadonlyArray<SourceRow>, excess: number): ReadonlyA
 
 const stageRow = (
   row: SourceRow,
-  definition: LayoutOptions["definition"],
+  { name: step, definition }: Graph["partition"],
   staged: Array<StagedItem>,
   rejections: Array<StagedRejection>
 ): void => {
@@ -72,7 +83,8 @@ const stageRow = (
     return
   }
   try {
-    const { label, weight } = placeOf(definition, row.item, row.bytes)
+    const site = { seq: null, step, callback: "by, weight or size" }
+    const { label, weight } = onThread(site, () => placeOf(definition, row.item, row.bytes))
     staged.push({ key: row.key, ...bodyOf(row), bytes: row.bytes, weight, label, file, line })
   } catch (cause) {
     const reason = `the partition step failed: ${cause instanceof Error ? cause.message : String(cause)}`

@@ -16,7 +16,8 @@ export const processAtOnce = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Settlement>, StoreError | AnswerUnfit> {
   const settled: Array<Settlement> = []
   const ledger = { settle: (settlement: Settlement) => Effect.sync(() => void settled.push(settlement)) }
-  const place = { seq: 0, partition: 0, worker: 1 }
+  // It stands in no manifest: nobody there is to be taken for it.
+  const place = { seq: -1, partition: 0, worker: 1 }
   const listed = { itemId: item.itemId, key: item.key, body: null, reference: null, ...unlisted }
   for (;;) {
     const retries = new RetryQueue()

@@ -125,17 +125,16 @@ class StepPrompts {
       const asked = (override?.model === undefined ? models.map(({ model }) => model) : [override.model]).filter(isRemote)
       if (asked.length === 0) return
       if (this.#filters === null) return asked.forEach((model) => this.#add(model, null, 0))
-      for (const { definition: filter } of this.#filters) {
-        const passed = yield* Effect.result(callPlain("when", () => filter.test(example.item)))
+      for (const { name, definition: filter } of this.#filters) {
+        const passed = yield* Effect.result(callPlain({ seq: null, step: name, callback: "when" }, () => filter.test(example.item)))
         if (passed._tag === "Failure" || !passed.success) return
       }
       const prompt = override?.prompt ?? definition.prompt
       this.#called++
-      const rendered = yield* callEventually("prompt", services, () => prompt(example.item)).pipe(
+      const site = { seq: null, step: this.#node.name, callback: "prompt" }
+      const rendered = yield* callEventually(site, services, () => prompt(example.item)).pipe(
         Effect.flatMap((messages) =>
-          callPlain("prompt", () =>
-            asked.map((model) => [model, this.#partsOf(model, messages, count), this.#schemaOf(model, count)] as const)
-          )
+          callPlain(site, () => asked.map((model) => [model, this.#partsOf(model, messages, count), this.#schemaOf(model, count)] as const))
         ),
         Effect.result
       )

@@ -10,6 +10,7 @@ import { existsSync } from "node:fs"
 import { canonicalJson, type Job, type Model, type Plan, type RunContext } from "../../dsl/index.ts"
 import type { Capacity } from "../guard/capacity.ts"
 import { watchPace } from "../guard/progress.ts"
+import { CallbackTimeout } from "../provider/callback-timeout.ts"
 import { Projector, type Deadline, type Look } from "../guard/sla.ts"
 import { makeItemReader } from "../source/item-reader.ts"
 import { noteAccountPlace, type AccountPlace } from "../store/account-place.ts"
@@ -19,7 +20,7 @@ import { Ledger, type RunRecord, type RunStart, type Tally } from "../store/ledg
 import { publish, publishLoop } from "../store/publish.ts"
 import { isAtProvider } from "../store/read-open-batches.ts"
 import { takeRevision } from "../store/revisions.ts"
-import { refreshFile, type RunFolder, type StateFolder } from "../store/state-folder.ts"
+import { refreshFile, removeFiles, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
 import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { alertDeadLetters } from "./alert-dead-letters.ts"
@@ -47,6 +48,7 @@ import { buildServices } from "./services.ts"
 import { watchSla } from "./sla.ts"
 import { summarise } from "./summarise.ts"
 import { waitingItems } from "./waiting-items.ts"
+import { watchJobCode, type JobCodeWatch } from "./watch-job-code.ts"
 import { workThrough, type ItemSource } from "./work.ts"
 
 export interface RunOptions {
@@ -67,6 +69,8 @@ export interface RunOptions {
   readonly accounts: AccountPlace
   /** `cancel`: provider batches are cancelled, what they answered by then is taken and judged, and nothing further is asked. */
   readonly purpose: "work" | "cancel"
+  /** Whether a program reads stdout, and is to be told there too when job code ends the process. Default: no. */
+  readonly asJson?: boolean
 }
 
 /**
@@ -103,12 +107,15 @@ export const executeRun = Effect.fn("Run.execute")(
     yield* Effect.forkScoped(tellProgress(options, ledger, runFolder, phase))
     const tell = yield* openNotifier({ folder, run: start.run, job: start.job, place: options.accounts, ...channels, ledger })
     const alerts = Alerts.on(ledger, tell)
-    const environment = { graph, services, engines, ledger, alerts, record, phase, options }
+    const { codeVersion, asJson = false } = options
+    const watch = yield* watchJobCode(plan, { run: start.run, runFolder, session: record.session, codeVersion, asJson })
+    const environment = { graph, services, engines, ledger, alerts, record, phase, options, watch }
     // The deadline is watched no longer than the work goes on: nothing is late that has ended.
     yield* Effect.scoped(Effect.andThen(watchDeadline(environment), passThrough(environment))).pipe(
       Effect.tapError((error) => (error instanceof WaitsAtGate ? tellGate(alerts, start.job, error) : Effect.void)),
       Effect.provideService(Ledger, ledger),
       Effect.provideService(Alerts, alerts),
+      Effect.provideService(CallbackTimeout, plan.callbackTimeoutMs ?? null),
       Effect.onExit((exit) => endSession(options, ledger, phase, exit))
     )
   },
@@ -142,11 +149,12 @@ interface PassEnvironment {
   readonly record: Pick<RunRecord, "sealed" | "itemLimit" | "createdAt">
   readonly phase: Phase
   readonly options: RunOptions
+  readonly watch: JobCodeWatch
 }
 
 /** Manifest, work, completeness, aggregates, release: each is skipped or repeated harmlessly by a resume. Returns what the run is now. */
 const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
-  const { graph, services, engines, ledger, alerts, record, phase, options } = environment
+  const { graph, services, engines, ledger, alerts, record, phase, options, watch } = environment
   const { plan, start, folder } = options
   const takesOnly = options.purpose === "cancel"
   const throughput = throughputOf(askedFirst(graph), options.measuredPerMinute)
@@ -175,7 +183,9 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
     codeVersion: options.codeVersion,
     now: () => clock.currentTimeMillisUnsafe(),
     variants: new VariantCache(),
-    retries: phase.retries
+    retries: phase.retries,
+    flights: watch.flights,
+    condemned: watch.condemned
   }
   const slots = paid === null ? slotsPerWorker : Math.max(slotsPerWorker, Math.ceil(paid.slots / workers))
   const isNew = !isHeld && !takesOnly && record.itemLimit === null && partitions.some(({ isDone }) => !isDone)
@@ -195,6 +205,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
       source,
       rounds: paid?.rounds ?? null,
       takesOnly,
+      suspects: watch.suspects,
       beforeSweeps: (failed) => agreeToSweeps({ ledger, alerts, run: start.run, plan, isTrial: record.itemLimit !== null }, failed),
       onSweep: (sweep) => void (phase.sweep = sweep)
     })
@@ -202,6 +213,7 @@ const passThrough = Effect.fnUntraced(function* (environment: PassEnvironment) {
   phase.capacity = null
   if (takesOnly) return "cancelled" satisfies RunStatus
   yield* closeRun(environment, source)
+  yield* removeFiles(folder.run(start.run).crashes)
   return "done" satisfies RunStatus
 })
 

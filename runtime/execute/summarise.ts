@@ -10,6 +10,7 @@ import type { StoreError } from "../store/store-error.ts"
 import { callEventually } from "./callback.ts"
 import type { Graph, RowNode } from "./graph.ts"
 import { SummaryFailed } from "./run-error.ts"
+import { onThread } from "./thread-note.ts"
 import type { ItemSource } from "./work.ts"
 
 export interface SummariseOptions {
@@ -30,9 +31,9 @@ export const summarise = Effect.fn("Run.summarise")(function* (options: Summaris
     yield* ledger.saveSummary(name, maskJson(value))
   }
   for (const { name, reads, definition } of graph.reports) {
-    const text = yield* callEventually("report", services, () => definition.text(values.get(reads))).pipe(
-      Effect.mapError(({ detail }) => new SummaryFailed({ run, step: name, detail }))
-    )
+    const text = yield* callEventually({ seq: null, step: name, callback: "report" }, services, () =>
+      definition.text(values.get(reads))
+    ).pipe(Effect.mapError(({ detail }) => new SummaryFailed({ run, step: name, detail })))
     yield* ledger.saveReport(name, mask(text))
   }
 })
@@ -66,7 +67,8 @@ const aggregateValue = Effect.fnUntraced(function* (
             for (const row of rows) {
               const referencedItem = row.reference === null ? undefined : { item: referenced[next++] }
               const answer = new LazyAnswer(row, decode, options.source, referencedItem)
-              for (const [, fold] of folds) fold.add(answer)
+              for (const [value, fold] of folds)
+                onThread({ seq: row.seq, step: name, callback: `reducer "${value}"` }, () => fold.add(answer))
             }
           },
           catch: failed

@@ -75,7 +75,9 @@ export interface TryOptions {
 
 /** Fails where the partition step can't place the item: a run would reject it. */
 export const tryItem = Effect.fn("Try.item")(function* ({ graph, services, provider: asked, codeVersion, item }: TryOptions) {
-  const { label } = yield* callPlain("partition", () => placeOf(graph.partition.definition, item.item, item.bytes))
+  const { label } = yield* callPlain({ seq: null, step: graph.partition.name, callback: "partition" }, () =>
+    placeOf(graph.partition.definition, item.item, item.bytes)
+  )
   const seen: Array<SeenCall | TriedRule> = []
   const clock = yield* Clock.Clock
   const provider = watched(asked, seen)
@@ -136,7 +138,9 @@ const watchedRules = (node: ValidateNode, services: Context.Context<never>, seen
       name,
       orElse,
       pass: (answer) =>
-        callEventually(`rule "${name}"`, services, () => pass(answer as Answer<unknown, unknown>)).pipe(
+        callEventually({ seq: null, step: node.name, callback: `rule "${name}"` }, services, () =>
+          pass(answer as Answer<unknown, unknown>)
+        ).pipe(
           Effect.tap((passed) => note(passed, null)),
           Effect.tapError(({ detail }) => note(false, detail))
         )

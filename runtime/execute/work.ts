@@ -43,6 +43,8 @@ export interface WorkOptions {
   readonly rounds: Rounds | null
   /** Only what the rounds bring is looked at: no item is begun. */
   readonly takesOnly: boolean
+  /** Items that were in job code when the process ended, twice: each runs alone, before all others. Default: none. */
+  readonly suspects?: ReadonlyArray<number>
   /** Asked once before the sweeps: fails where a person must agree to them first. */
   readonly beforeSweeps: (failed: FailedPass) => Effect.Effect<void, StoreError | WaitsAtGate>
   readonly onSweep: (sweep: { readonly sweep: number; readonly items: number }) => void
@@ -61,6 +63,7 @@ export interface FailedPass {
 export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions) {
   const ledger = yield* Ledger
   const { environment, takesOnly } = options
+  if (!takesOnly) yield* passSuspects(ledger, options)
   if (!takesOnly) yield* pass(ledger, options, yield* unfinishedOf(ledger), { isWhole: true, only: null })
   yield* passRounds(ledger, options)
   if (takesOnly) return
@@ -70,6 +73,19 @@ export const workThrough = Effect.fn("Run.work")(function* (options: WorkOptions
 })
 
 const unfinishedOf = (ledger: LedgerShape) => Effect.map(ledger.partitions, (partitions) => partitions.filter(({ isDone }) => !isDone))
+
+/** One at a time: if the process ends again, it is known by whom. */
+const passSuspects = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions) {
+  const isPending = (seq: number) => Effect.map(ledger.pending(seq, seq), (pending) => pending.length > 0)
+  const suspects = yield* Effect.filter(options.suspects ?? [], isPending)
+  if (suspects.length === 0) return
+  const were = suspects.length === 1 ? "one item was" : `${suspects.length} items were`
+  yield* Effect.logWarning(`Run ${options.run} ended twice while ${were} in the job's code: each runs alone first.`)
+  for (const seq of suspects) {
+    const partitions = (yield* unfinishedOf(ledger)).filter(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)
+    yield* pass(ledger, options, partitions, { isWhole: false, only: new Map(partitions.map(({ partition }) => [partition, [seq]])) })
+  }
+})
 
 /** Until nothing more will come of provider batches, or of money that they free. */
 const passRounds = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions) {
@@ -167,7 +183,8 @@ interface Held {
 const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options: WorkOptions, held: Held, scope: PassScope) {
   const { lease, goOn, slots } = held
   const { partition } = lease.partition
-  const { isHalted } = options.environment.caller
+  const { flights, caller } = options.environment
+  const { isHalted } = caller
   yield* ledger.lease(partition, lease.worker)
   const feed = new ItemFeed(ledger, lease.partition, scope.only?.get(partition) ?? null)
   let isAnyParked = false
@@ -178,8 +195,13 @@ const workPartition = Effect.fnUntraced(function* (ledger: LedgerShape, options:
   })
   // Whoever has a slot takes item after item: a fiber an item would cost more than most items.
   const fromItem = Effect.fnUntraced(function* (first: PendingItem) {
-    for (let item: PendingItem | null = first; item !== null; item = yield* next)
-      if ((yield* workItem(ledger, options, lease, item)) === "parked") isAnyParked = true
+    for (let item: PendingItem | null = first; item !== null; item = yield* next) {
+      flights?.enter(item.seq)
+      const ended = yield* workItem(ledger, options, lease, item)
+      if (ended === "finished") flights?.finish(item.seq)
+      else flights?.leave(item.seq)
+      if (ended === "parked") isAnyParked = true
+    }
   })
   const fibers = yield* FiberSet.make<void, Effect.Error<ReturnType<typeof workItem>>>()
   const takeAll = Effect.gen(function* () {

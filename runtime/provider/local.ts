@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { modelVersion, type Eventually, type Model } from "../../dsl/index.ts"
+import { CallbackTimeout, modelTimeoutDefaultMs } from "./callback-timeout.ts"
 import { Provider, type CallRequest, type Reply } from "./provider.ts"
 import { providerError, type ProviderError } from "./provider-error.ts"
 import { noUsage } from "./usage.ts"
@@ -44,13 +45,23 @@ const attemptAnswer = (
     const eventual: unknown = answer()
     // Effects of an author may need any of the job's services, which the compiler proved the job to have.
     if (Effect.isEffect(eventual))
-      return Effect.mapError(Effect.provideContext(eventual as Effect.Effect<unknown, unknown>, services), failed)
-    if (isPromise(eventual)) return Effect.tryPromise({ try: () => eventual, catch: failed })
+      return inTime(model, Effect.mapError(Effect.provideContext(eventual as Effect.Effect<unknown, unknown>, services), failed))
+    if (isPromise(eventual)) return inTime(model, Effect.tryPromise({ try: () => eventual, catch: failed }))
     return Effect.succeed(eventual)
   } catch (cause) {
     return Effect.fail(failed(cause))
   }
 }
+
+/** A function that waits for ever is given up on: the next try would wait as long. */
+const inTime = ({ name, account }: Model, eventual: Effect.Effect<unknown, ProviderError>): Effect.Effect<unknown, ProviderError> =>
+  Effect.flatMap(CallbackTimeout, (declaredMs) => {
+    const timeoutMs = declaredMs ?? modelTimeoutDefaultMs
+    return Effect.timeoutOrElse(eventual, {
+      duration: timeoutMs,
+      orElse: () => Effect.fail(providerError({ reason: "hung", model: name, account, detail: `no answer within ${timeoutMs / 1_000} s` }))
+    })
+  })
 
 const replyOf = ({ model }: CallRequest, output: unknown, version: string): Effect.Effect<Reply, ProviderError> => {
   const reply = { modelVersion: version, usage: noUsage, costUsd: 0, repaired: false, signals: null }

@@ -28,6 +28,8 @@ export const consequences = {
   unreachable: "retry",
   /** A function of the author's threw or failed. */
   "model-failed": "retry",
+  /** A function of the author's did not come back in time. */
+  hung: "dead",
   "not-json": "retry",
   /** 200 with no completion in the body, or an error in it (case 24). */
   "no-answer": "retry",
@@ -131,6 +133,7 @@ const sentences: Readonly<Record<ProviderReason, string>> = {
   connection: "the connection broke",
   unreachable: "the server can't be reached",
   "model-failed": "the function failed",
+  hung: "the function did not come back",
   "not-json": "the answer is no JSON",
   "no-answer": "the reply holds no answer",
   truncated: "the answer was cut off at maxTokens",

@@ -66,12 +66,20 @@ export const inspectControl = (folder: StateFolder): Effect.Effect<Finding> => {
 }
 
 interface RunState {
-  readonly status: Exclude<RunStatus, "running" | "preparing"> | "crashed" | "held" | "empty" | "damaged" | "without payload"
+  readonly status:
+    | Exclude<RunStatus, "running" | "preparing">
+    | "crashed"
+    | "held"
+    | "empty"
+    | "damaged"
+    | "without payload"
+    | "without state"
   readonly error: StoreError | null
 }
 
 const inspectRun = (run: RunFolder): Effect.Effect<RunState> => {
-  if (!existsSync(run.state)) return Effect.succeed({ status: "empty", error: null })
+  // Made in this order: a payload alone is what is left of a run that had both.
+  if (!existsSync(run.state)) return Effect.succeed({ status: existsSync(run.payload) ? "without state" : "empty", error: null })
   if (!existsSync(run.payload)) return Effect.succeed({ status: "without payload", error: null })
   return Effect.scoped(
     Effect.gen(function* () {
@@ -99,12 +107,20 @@ const inspectRun = (run: RunFolder): Effect.Effect<RunState> => {
   )
 }
 
-const findingsOf = (name: string, { root, payload }: RunFolder, { status, error }: RunState): ReadonlyArray<Finding> => {
+const findingsOf = (name: string, { root, state, payload }: RunFolder, { status, error }: RunState): ReadonlyArray<Finding> => {
   switch (status) {
     case "crashed":
       return [warn(name, "its process died; everything that was committed is safe", `runtime resume ${name}`)]
     case "empty":
       return [warn(name, "has no state.duckdb: it was killed before it wrote anything", `rm -r ${root}`)]
+    case "without state":
+      return [
+        fail(
+          name,
+          `has no ${state}: its checkpoints are lost; its inputs and answers are there`,
+          `keep a copy of ${root}, put state.duckdb back from a backup and \`runtime resume ${name}\`: what an older one lacks is done again. Without one: what was published is in \`runtime sql\`, the rest is to run again`
+        )
+      ]
     case "without payload":
       return [
         warn(

@@ -33,6 +33,10 @@ export interface RunFolder {
   readonly progress: string
   /** Written by `cancel` before it signals. */
   readonly cancel: string
+  /** Sessions that job code ended, and what is known of it; deleted when the run is done. */
+  readonly crashes: string
+  /** Items in job code now. */
+  readonly flights: string
   readonly report: string
   /** Where its accounts and keys are looked up. */
   readonly accounts: string
@@ -92,6 +96,8 @@ const runFolder = (root: string): RunFolder => ({
   holder: path.join(root, "holder.json"),
   progress: path.join(root, "progress.json"),
   cancel: path.join(root, "cancel"),
+  crashes: path.join(root, "crashes.jsonl"),
+  flights: path.join(root, "in-flight"),
   report: path.join(root, "report.html"),
   accounts: path.join(root, "accounts.json"),
   linked: path.join(root, "linked.duckdb"),

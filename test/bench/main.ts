@@ -13,6 +13,7 @@ import { benchLargeRun } from "./large-run.ts"
 import { benchPaidKill } from "./paid-kill.ts"
 import { benchRateLimit } from "./rate-limit-run.ts"
 import { benchRealtime } from "./realtime-run.ts"
+import { benchRecovery } from "./recovery-run.ts"
 import { benchResume } from "./resume-run.ts"
 import { benchStartUp } from "./start-up.ts"
 import { benchValidate } from "./validate.ts"
@@ -21,6 +22,7 @@ const benches: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   "start-up": benchStartUp,
   million: (folder) => benchLargeRun(folder, 1_000_000),
   resume: (folder) => benchResume(folder, 1_000_000),
+  recovery: (folder) => benchRecovery(folder, 400_000),
   realtime: (folder) => benchRealtime(folder, 20_000),
   faulty: (folder) => benchFaulty(folder, 5_000),
   "rate-limit": (folder) => benchRateLimit(folder, 900),

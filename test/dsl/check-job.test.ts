@@ -78,6 +78,27 @@ const declarations: ReadonlyArray<Case> = [
   ["a sample of nothing", jobOf({ triage }, { release: { sample: 0 } }), "job", "release.sample is 0", right],
   ["a sample that nobody can look through", jobOf({ triage }, { release: { sample: 1_001 } }), "job", "release.sample is 1001", right],
   [
+    "a callback that may take no time",
+    jobOf({ triage }, { callbackTimeout: "999 millis" }),
+    "job",
+    "callbackTimeout is 0.999 s",
+    jobOf({ triage }, { callbackTimeout: "1 second" })
+  ],
+  [
+    "a callback that may take all night",
+    jobOf({ triage }, { callbackTimeout: "61 minutes" }),
+    "job",
+    "callbackTimeout is 3660 s",
+    jobOf({ triage }, { callbackTimeout: "1 hour" })
+  ],
+  [
+    "a callback that may take for ever",
+    jobOf({ triage }, { callbackTimeout: "Infinity" }),
+    "job",
+    'callbackTimeout is "Infinity", not a span of time',
+    right
+  ],
+  [
     "a deadline that isn't a span of time",
     jobOf({ triage }, { schedule: cron("0 1 * * *", { timeZone: "UTC", within: "6 ours" as "6 hours" }) }),
     "job",

@@ -11,7 +11,7 @@ const faults = { markers: { "a bad mail": "500" } } as const
 const env = { ASK_RETRIES: "1" }
 
 describe("a primary pass in which too much failed", { timeout: 120_000 }, () => {
-  it("[RTY-2] [RTY-5] stops at a gate before anything is asked again; approved, the sweep asks each once more, and no more", async () => {
+  it("[OPS-5] [RTY-2] [RTY-5] retry amplification: stops at a gate before anything is asked again; approved, the sweep asks each once more, and no more", async () => {
     await using paid = await openPaidHome(texts(94, 6), { faults })
     const first = await paid.start(["run", askJob], env).ended
     expect(first.code, first.stderr).toBe(4)

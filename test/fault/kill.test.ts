@@ -97,31 +97,33 @@ describe.concurrent("a run killed with SIGKILL and resumed", { timeout: seeds.le
     for (const count of [0, 1, 2, 4].map((index) => ends[index])) expect(count).toBeGreaterThan(0)
   })
 
-  it.each(seeds)("[CHK-2] [CRD-3] [PAR-1] [PAR-5] seed %i: equals an uninterrupted run, and nothing durable is asked again", (seed) =>
-    inTurn(async () => {
-      const home = makeHome(join(folder.path, `seed-${seed}`), { input, key: keyOf(reference) })
-      const { state, log } = home
-      const { run, last, kills } = await killAndResume({ home, runArgs, points: killPointsOf(seed, reference.lines) })
-      const told = `seed ${seed}, killed at ${JSON.stringify(kills.map(({ point }) => point))}\n${last.stderr}`
-      expect(last.code, told).toBe(reference.exitCode)
-      expect(totalsOf(lastJson(last)), told).toEqual(totalsOf(reference.summary))
-      expect(await compareRuns(reference, { state, run }), told).toEqual({})
+  it.each(seeds)(
+    "[OPS-5] [CHK-2] [CRD-3] [PAR-1] [PAR-5] mass interruption, seed %i: equals an uninterrupted run, and nothing durable is asked again",
+    (seed) =>
+      inTurn(async () => {
+        const home = makeHome(join(folder.path, `seed-${seed}`), { input, key: keyOf(reference) })
+        const { state, log } = home
+        const { run, last, kills } = await killAndResume({ home, runArgs, points: killPointsOf(seed, reference.lines) })
+        const told = `seed ${seed}, killed at ${JSON.stringify(kills.map(({ point }) => point))}\n${last.stderr}`
+        expect(last.code, told).toBe(reference.exitCode)
+        expect(totalsOf(lastJson(last)), told).toEqual(totalsOf(reference.summary))
+        expect(await compareRuns(reference, { state, run }), told).toEqual({})
 
-      const lines = linesOf(log)
-      const calls = callsIn(lines)
-      expect(new Set(calls), told).toEqual(reference.calls)
-      const seen = new Set<string>()
-      const twice = calls.filter((call) => seen.size === seen.add(call).size)
-      expect(new Set(twice.map(itemOf)).size, told).toBeLessThanOrEqual(kills.length * twiceMax)
-      for (const { durable, lines: before } of kills) {
-        expect(durable.finished, told).toBeGreaterThanOrEqual(durable.promised)
-        const again = callsIn(lines.slice(before)).filter((call) => durable.calls.has(call))
-        expect(again, told).toEqual([])
-      }
-      expect(readdirSync(join(state, "runs", run)).toSorted(), told).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
-      // A run that was killed before it had begun stays what it was: another one was started.
-      const left = leftUnder(state).filter((file) => !file.startsWith("runs/") || file.startsWith(`runs/${run}/`))
-      expect(left, told).toEqual([])
-    })
+        const lines = linesOf(log)
+        const calls = callsIn(lines)
+        expect(new Set(calls), told).toEqual(reference.calls)
+        const seen = new Set<string>()
+        const twice = calls.filter((call) => seen.size === seen.add(call).size)
+        expect(new Set(twice.map(itemOf)).size, told).toBeLessThanOrEqual(kills.length * twiceMax)
+        for (const { durable, lines: before } of kills) {
+          expect(durable.finished, told).toBeGreaterThanOrEqual(durable.promised)
+          const again = callsIn(lines.slice(before)).filter((call) => durable.calls.has(call))
+          expect(again, told).toEqual([])
+        }
+        expect(readdirSync(join(state, "runs", run)).toSorted(), told).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
+        // A run that was killed before it had begun stays what it was: another one was started.
+        const left = leftUnder(state).filter((file) => !file.startsWith("runs/") || file.startsWith(`runs/${run}/`))
+        expect(left, told).toEqual([])
+      })
   )
 })

@@ -63,7 +63,7 @@ const progressOf = (home: FaultHome): Readonly<Record<string, unknown>> => {
 describe("a full disk", { timeout: 180_000 }, () => {
   const mounted = (name: string, megabytes: number) => mountSmall(join(folder.path, name, "state"), megabytes)
 
-  it("[CHK-4] during the work: the run waits, says so, pays for no more than it can hold, and goes on when there is room", async (context) => {
+  it("[CHK-4] [OPS-5] checkpoint store unavailable: during the work the run waits, says so, pays for no more than it can hold, and goes on when there is room", async (context) => {
     using disk = mounted("full", 48)
     if (disk === null) return context.skip("no file system can be mounted here")
     const home = homeOf("full")
@@ -85,7 +85,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
 
-  it("[CHK-4] during the work, and the run is stopped meanwhile: it stops, and a resume loses nothing", async (context) => {
+  it("[CHK-4] [OPS-5] checkpoint store unavailable: during the work, and the run is stopped meanwhile: it stops, and a resume loses nothing", async (context) => {
     using disk = mounted("full-stopped", 48)
     if (disk === null) return context.skip("no file system can be mounted here")
     const home = homeOf("full-stopped")
@@ -104,7 +104,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     expect(leftUnder(home.state)).toEqual([])
   })
 
-  it("[CHK-4] during the manifest: says that the disk is full, leaves no half manifest, and a resume with more room builds it anew", async (context) => {
+  it("[CHK-4] [OPS-5] manifest build fails: says that the disk is full, leaves no half manifest, and a resume with more room builds it anew", async (context) => {
     using disk = mounted("full-manifest", 4)
     if (disk === null) return context.skip("no file system can be mounted here")
     const large = folder.write(
@@ -137,7 +137,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     expectRefused(await home.start(killJob).ended, /is full/, /make room/i)
   })
 
-  it("[CHK-4] a state folder that can't be written: says which, and what to do", async (context) => {
+  it("[CHK-4] [OPS-5] checkpoint store unavailable: a state folder that can't be written: says which, and what to do", async (context) => {
     using disk = mounted("read-only", 4)
     if (disk === null) return context.skip("no file system can be mounted here")
     const home = makeHome(join(folder.path, "read-only"), { input })
@@ -214,7 +214,7 @@ describe("two processes", { timeout: 180_000 }, () => {
     ["of the dead process", null],
     ["that names a live stranger", process.pid],
     ["that is no JSON", "garbage"]
-  ])("[CHK-5] a stale note of a holder %s is taken over", async (_, pid) => {
+  ])("[CHK-5] [OPS-6] work queue failure: a stale note of a holder %s is taken over", async (_, pid) => {
     const home = homeOf(`stale-${String(pid)}`)
     const run = await killedAt(home, slowJob, 64, { FAULT_SLOW: "work" })
     const note = join(home.state, "runs", run, "holder.json")
@@ -248,7 +248,7 @@ describe("a damaged file", { timeout: 180_000 }, () => {
   })
 
   it.each(["state", "payload"].flatMap((name) => damages.map(([what, damage]) => ({ file: name, what, damage }))))(
-    "[CHK-4] the $file file $what: resume says which and what to do, and doesn't touch it",
+    "[CHK-4] [OPS-6] checkpoint store failure: the $file file $what: resume says which and what to do, and doesn't touch it",
     async ({ file: name, damage }) => {
       const files = runFiles(home.state, run)
       const all = Object.values(files).flatMap((file) => [file, `${file}.wal`])

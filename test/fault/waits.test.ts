@@ -88,7 +88,7 @@ describe("a provider in an outage", { timeout: 120_000 }, () => {
     ["529", "0"],
     ["503", "3"]
   ] as const)(
-    "[EXE-7] [case 45] (%s): the run pauses, tells people, and goes on by itself when it is over; spacing decides, not a count of %s tries",
+    "[OPS-5] [EXE-7] [case 45] provider outage (%s): the run pauses, tells people, and goes on by itself when it is over; spacing decides, not a count of %s tries",
     async (mode, retries) => {
       await using paid = await openPaidHome(mails(60), { faults: { outage: { on: true, mode } } })
       const command = paid.start(["run", askJob], { PAID_MODEL: "anthropic", ASK_RETRIES: retries })

@@ -62,7 +62,9 @@ const tablesOf = async (files: OpenFiles): Promise<ReadonlyArray<Table>> => {
 }
 
 const contentOf = (prefix: string, { name, columns }: Table): string => {
-  const kept = columns.filter((column) => !excluded.has(column)).map((column) => `content."${column}"`)
+  // An alert's text names its run; what it says of it is in `detail`.
+  const isOwn = (column: string): boolean => excluded.has(column) || (name === "state.alerts" && column === "text")
+  const kept = columns.filter((column) => !isOwn(column)).map((column) => `content."${column}"`)
   const times = columns
     .filter((column) => column.endsWith("_at") && excluded.has(column))
     .map((column) => `content."${column}" is null as no_${column}`)

@@ -97,6 +97,8 @@ export const killAndResume = async (options: KillOptions): Promise<KilledRun> =>
         durable: await readDurable(state, name),
         lines: linesOf(log).length
       })
+      // Three kills that all hit one item speak against it, and it would be given up: here they are no doing of the job's.
+      if (kills.length >= 2 && name !== undefined) rmSync(join(state, "runs", name, "in-flight"), { force: true })
       continue
     }
     return { run: String(lastJson(last)["run"]), last, kills }

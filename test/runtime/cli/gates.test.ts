@@ -39,7 +39,7 @@ const errorOf = (ended: Ended): string => (lastJson(ended)["error"] as { readonl
 const rowsOf = ({ stdout }: Ended) => JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as ReadonlyArray<Record<string, unknown>>
 
 describe("a run whose budget is too small", { timeout: 60_000 }, () => {
-  it("[CST-2] [OPS-7] waits at its gate with exit code 4, and every verb says so and what to type; a resume changes nothing", async () => {
+  it("[OPS-5] [CST-2] [OPS-7] cost overrun: waits at its gate with exit code 4, and every verb says so and what to type; a resume changes nothing", async () => {
     await using waiting = await openWaiting("realtime")
     const { paid, ended, run, gate, fake, type, start } = waiting
     expect(ended.code, ended.stderr).toBe(4)

@@ -22,6 +22,7 @@ class SeqBatch extends Batch {
 }
 
 const full = new StoreError({ reason: "full", path: "state.duckdb", detail: "No space left on device", holderPid: null })
+const failing = new StoreError({ reason: "unreadable", path: "state.duckdb", detail: "EIO: i/o error, write", holderPid: null })
 const broken = new StoreError({ reason: "query", path: "committing", detail: "Constraint Error", holderPid: null })
 
 const settlement = (seq: number): Settlement => settlementOf({ seq, itemId: `i-${seq}` })
@@ -58,7 +59,10 @@ describe("group commit", () => {
     })
   )
 
-  it.effect("[CHK-4] waits while the disk is full, says so, and loses nothing when there is room again", () =>
+  it.effect.each([
+    ["the disk is full", full],
+    ["writing fails with an I/O error", failing]
+  ] as const)("[CHK-4] [OPS-5] checkpoint store unavailable: waits while %s, says so, and loses nothing when it's over", ([, trouble]) =>
     Effect.gen(function* () {
       const disk = emptyDisk()
       let tries = 0
@@ -70,12 +74,12 @@ describe("group commit", () => {
         },
         onWrite: Effect.sync(() => void tries++)
       })
-      disk.refuse = full
+      disk.refuse = trouble
       for (let seq = 0; seq < 1_000; seq++) yield* commits.settle(settlement(seq))
       const waiting = yield* Effect.forkChild(commits.settle(settlement(1_000)))
       const flushing = yield* Effect.forkChild(commits.flush)
       yield* eventually(Effect.sync(() => patience.trouble !== null))
-      expect(patience.trouble).toBe(full.message)
+      expect(patience.trouble).toBe(trouble.message)
       // At 0.5, 1.5, 3.5, 7.5 s and then every ten seconds.
       for (const [seconds, expected] of [
         [0.4, 1],

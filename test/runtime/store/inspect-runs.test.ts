@@ -36,16 +36,18 @@ describe("a look at every run", () => {
     })
   )
 
-  it.effect("a run without files, without its payload, and with a damaged file are three different things", () =>
+  it.effect("[OPS-6] a run without files, without its payload, without its state, and with a damaged file are four different things", () =>
     Effect.gen(function* () {
       const folder = yield* tempState
-      for (const run of ["damaged", "purged"]) yield* endedRun(folder, run, "done")
+      for (const run of ["damaged", "purged", "lost"]) yield* endedRun(folder, run, "done")
       mkdirSync(folder.run("empty").root)
+      rmSync(folder.run("lost").state)
       rmSync(folder.run("purged").payload)
       writeFileSync(folder.run("damaged").payload, "no database")
       const inspected = yield* inspectRuns(folder)
       expect(inspected.findings.slice(1).map(({ level, subject }) => `${level} ${subject}`)).toEqual([
         "warn purged",
+        "fail lost",
         "warn empty",
         "fail damaged"
       ])
