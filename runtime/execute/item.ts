@@ -214,11 +214,13 @@ class ItemRun {
 
   #infer(node: InferNode, input: Outcome) {
     return Effect.gen({ self: this }, function* () {
-      const again = this.#again.get(node.name)
+      const wanted = this.#again.get(node.name)
       // In a sweep the rule that asked for another answer sees it as any refused one.
-      const given = again === undefined && !this.#item.queued?.has(node.name) ? this.#given(node) : null
+      const given = wanted === undefined && !this.#item.queued?.has(node.name) ? this.#given(node) : null
       if (given !== null) return this.#pass(node, "answered", given)
-      for (let index = again?.modelIndex ?? 0; index < node.models.length; index++) {
+      for (let index = wanted?.modelIndex ?? 0; index < node.models.length; index++) {
+        // Only the model whose answer was refused counts on: the next one of a cascade has all its tries, and never gave that answer.
+        const again = wanted?.modelIndex === index ? wanted : undefined
         const { step, model } = node.models[index] ?? { step: node.name, model: undefined }
         if (model === undefined || this.#item.checkpoints.get(step)?.status === "deferred") continue
         const before = again === undefined ? this.#item.refused?.get(step) : undefined

@@ -260,6 +260,27 @@ describe("rules", () => {
     expect(seen[2]?.messages[2]?.text).not.toContain("0.1")
   })
 
+  it("in a cascade, a retry that leaves the first model unsure goes on to the next one, which has all its tries and never gave that answer", async () => {
+    const cheap = scripted({ label: "a", score: 0.9 }, { label: "b", score: 0.1 })
+    const strong = scripted({ label: "b", score: 0.95 })
+    const asked = infer(parts, {
+      model: [cheap.model, { ...strong.model, name: "strong" }],
+      accept: ({ output }) => output.score > 0.5,
+      prompt,
+      output: Label
+    })
+    const checked = validate(asked, {
+      other: { pass: ({ output }) => output.label !== "a", orElse: retry({ attemptsMax: 3, feedback: "not a" }) }
+    })
+    const settled = await runItem({ job: only({ asked, checked }), item })
+    expect(cheap.seen.map(({ attempt, messages }) => [attempt, messages.length])).toEqual([
+      [1, 2],
+      [2, 3]
+    ])
+    expect(strong.seen.map(({ attempt, messages }) => [attempt, messages.length])).toEqual([[1, 2]])
+    expect(settled.at(-1)?.finished).toBe("delivered")
+  })
+
   it("a retry that never satisfies its rule ends as a dead letter after attemptsMax calls", async () => {
     const { model, seen } = scripted({ label: "a", score: 0.1 })
     const asked = infer(parts, { model, prompt, output: Label })
