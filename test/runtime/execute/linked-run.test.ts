@@ -118,7 +118,7 @@ describe("a linked run that is cut off", () => {
       expect(existsSync(folder.run("linked-job-3").root)).toBe(false)
 
       const found = yield* findRun(folder, "linked-job-2")
-      expect(found).toEqual({ start, status: "preparing" })
+      expect(found).toEqual({ start, status: "preparing", isSealed: false })
       world.broken.clear()
       yield* execute(folder, world, found.start)
       expect(yield* completeness(folder)).toMatchObject({ delivered_now: 10, holds_now: true })
