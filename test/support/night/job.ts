@@ -5,17 +5,15 @@ import { deadLetter, infer, job, jsonl, openai, partition, retry, review, usd, u
 import { unitUsd } from "./provider.ts"
 import type { Script } from "./script.ts"
 
-export const retriesMax = 3
-export const attemptsMax = 3
-
-export const jobOf = ({ isCascade, budgetUnits, failureRateMax }: Script): Job => {
+export const jobOf = ({ isCascade, budgetUnits, failureRateMax, retriesMax, attemptsMax, retryWithError }: Script): Job => {
   const mails = jsonl("*.jsonl", { schema: Schema.Struct({ id: Schema.String }), key: (mail) => mail.id })
   const parts = partition(mails)
   const options = {
     output: Schema.Struct({ topic: Schema.String, sure: Schema.Finite }),
     prompt: (mail: { readonly id: string }) => [user`${mail.id}`] as const,
     maxTokens: 16,
-    retriesMax
+    retriesMax,
+    retryWithError
   }
   const strong = openai("strong", { account: "desk" })
   const cheap = openai("cheap", { account: "desk" })

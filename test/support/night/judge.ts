@@ -1,9 +1,8 @@
 /** What must be true of every night, whatever happened in it. */
 import type { Plan } from "../../../dsl/index.ts"
 import { auditDisk, type MemoryDisk } from "../../../runtime/store/memory-disk.ts"
-import { attemptsMax, retriesMax } from "./job.ts"
 import { truthOf, unitUsd, type ScriptedProvider } from "./provider.ts"
-import type { Script } from "./script.ts"
+import type { Fate, Script } from "./script.ts"
 
 export interface Night {
   readonly script: Script
@@ -60,15 +59,25 @@ const judgeItems = ({ script, disk }: Night): ReadonlyArray<string> => {
     if (end.disposition === "delivered" && ["refused", "dead-by-rule", "review"].includes(fate.kind))
       said.push(`item ${item} was delivered, and is one to be ${fate.kind}`)
     if (end.disposition === "review" && fate.kind !== "review") said.push(`item ${item} waits for review, and is ${fate.kind}`)
-    if (end.disposition === "dead" && fate.kind === "good" && script.weather.length === 0)
-      said.push(`item ${item} is dead, and nothing was wrong with it`)
+    if (end.disposition === "dead" && script.weather.length === 0 && !isHopeless(fate, script))
+      said.push(`item ${item} is dead, and one more try would have been answered: ${fate.kind}, ${fate.times} times`)
   }
   return said
+}
+
+/** Whether the tries that a job allows end before the item's bad luck does. */
+const isHopeless = ({ kind, times }: Fate, { retriesMax, attemptsMax }: Script): boolean => {
+  if (kind === "failing" || kind === "misfit") return times > retriesMax
+  // Twice the room, then four times; the same again would be in vain.
+  if (kind === "truncated") return times > Math.min(retriesMax, 2)
+  if (kind === "asked-again") return times >= attemptsMax
+  return kind !== "good"
 }
 
 /** Tries are counted without gaps or repeats, and end; what was on its way at a kill is all that may have been paid for twice. */
 const judgePayments = ({ disk, provider, script, sessions }: Night): ReadonlyArray<string> => {
   const said: Array<string> = []
+  const { retriesMax, attemptsMax } = script
   const tries = new Map<string, Array<number>>()
   for (const { seq, attempts } of disk.commits.flat())
     for (const { variant, attempt } of attempts) {

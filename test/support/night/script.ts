@@ -61,6 +61,10 @@ export interface Script {
   readonly slots: number
   readonly concurrencyMax: number
   readonly isCascade: boolean
+  readonly retriesMax: number
+  /** Of the rule that asks again. */
+  readonly attemptsMax: number
+  readonly retryWithError: boolean
   /** A call's bound, in units. */
   readonly boundUnits: number
   readonly budgetUnits: number
@@ -93,6 +97,9 @@ export const scriptOf = (seed: number, itemsMax: number): Script => {
     slots: luck.upTo(16),
     concurrencyMax: luck.upTo(64),
     isCascade: luck.chance(0.3),
+    retriesMax: luck.pick([3, 3, 0, 1, 5]),
+    attemptsMax: luck.pick([3, 2, 4]),
+    retryWithError: luck.chance(0.3),
     boundUnits,
     budgetUnits,
     failureRateMax: luck.pick([undefined, undefined, 0, 0.2, 1]),
@@ -128,7 +135,7 @@ export const tellScript = ({ fates, weather, accidents, decisions, ...rest }: Sc
     ...weather.map(({ kind, fromMs, toMs }) => `${kind} from ${at(fromMs)} to ${at(toMs)}`),
     ...accidents.map(({ kind, afterMs }, session) => `session ${session + 1}: ${kind} after ${at(afterMs)}`),
     ...decisions.map(({ kind, afterMs }, gate) => `gate ${gate + 1}: ${kind} after ${at(afterMs)}`),
-    `${rest.workers} workers of ${rest.slots} slots, ${rest.concurrencyMax} at once, ${rest.isCascade ? "a cascade" : "one model"}`,
+    `${rest.workers} workers of ${rest.slots} slots, ${rest.concurrencyMax} at once, ${rest.isCascade ? "a cascade" : "one model"}, ${rest.retriesMax} retries, ${rest.attemptsMax} tries for a rule`,
     `budget ${rest.budgetUnits} units at ${rest.boundUnits} a call, failureRateMax ${rest.failureRateMax}, full disk at ${[...rest.fullDisk.keys()].join()}`
   ].join("; ")
 }
