@@ -35,6 +35,10 @@ describe("a night of accidents", { timeout: 600_000 }, () => {
     }
   })
 
+  it.each([87, 130])("[RTY-1] seed %i: a cascade whose next model took over the count of a rule's retry", (seed) => {
+    expect(playNight({ seed, itemsMax: 60 }).violations).toEqual([])
+  })
+
   it("is the same each time", () => {
     for (const seed of [3, 77, 1_234]) {
       const first = playNight({ seed, itemsMax })

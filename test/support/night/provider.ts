@@ -87,7 +87,7 @@ export class ScriptedProvider {
           : fate.kind === "review"
             ? `review ${truthOf(item)}`
             : truthOf(item)
-    const output = fate.kind === "misfit" && isBad ? { tpic: topic } : { topic, sure: isUnsure ? 0 : 1 }
+    const output = fate.kind === "misfit" && isBad ? { tpic: topic } : { topic, sure: isUnsure && topic !== "?" ? 0 : 1 }
     const reply = {
       output,
       raw: null,
