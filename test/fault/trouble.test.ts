@@ -80,7 +80,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     disk.makeRoom()
     const ended = await command.ended
     expect(ended.code, ended.stderr).toBe(3)
-    expect(ended.stderr).toMatch(/ waits: .* is full.*\n.* goes on\.\n/)
+    expect(ended.stderr).toMatch(/ waits: .* is full.*\n(?:.*\n)*?.* goes on\.\n/)
     expect(new Set(home.noted("call")).size).toBe(home.noted("call").length)
     expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
