@@ -16,7 +16,8 @@ export const etaText = ({ deadline, etaAt, etaLow, etaHigh, workers }: Eta, now:
   const time = (iso: string): string => (iso.startsWith(today) ? iso.slice(11, 19) : formatMinute(iso))
   const isWide = etaLow !== null && etaLow !== etaHigh
   const range = isWide ? ` (${time(etaLow)} to ${etaHigh === null ? "?" : time(etaHigh)})` : ""
-  const expected = etaAt === null ? "expected: nothing tells yet" : `expected ${time(etaAt)}${range}`
+  // Before the first items are done there is nothing to reckon with.
+  const expected = etaAt === null ? "" : `, expected ${time(etaAt)}${range}`
   const late = etaAt !== null && etaAt > deadline ? ", LATE" : ""
-  return `due ${time(deadline)}, ${expected} UTC${late}${workers === null ? "" : `, ${workers} ${workers === 1 ? "worker" : "workers"}`}`
+  return `due ${time(deadline)}${expected} UTC${late}${workers === null ? "" : `, ${workers} ${workers === 1 ? "worker" : "workers"}`}`
 }
