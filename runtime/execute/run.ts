@@ -5,6 +5,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Model, type Plan, type RunContext } from "../../dsl/index.ts"
@@ -110,8 +111,10 @@ export const executeRun = Effect.fn("Run.execute")(
     const { codeVersion, asJson = false } = options
     const watch = yield* watchJobCode(plan, { run: start.run, runFolder, session: record.session, codeVersion, asJson })
     const environment = { graph, services, engines, ledger, alerts, record, phase, options, watch }
-    // The deadline is watched no longer than the work goes on: nothing is late that has ended.
-    yield* Effect.scoped(Effect.andThen(watchDeadline(environment), passThrough(environment))).pipe(
+    // The deadline is watched no longer than the work goes on: nothing is late that has ended. What the work opened lives on until the session has ended.
+    const whole = yield* Effect.scope
+    const work = Effect.provideService(passThrough(environment), Scope.Scope, whole)
+    yield* Effect.scoped(Effect.andThen(watchDeadline(environment), work)).pipe(
       Effect.tapError((error) => (error instanceof WaitsAtGate ? tellGate(alerts, start.job, error) : Effect.void)),
       Effect.provideService(Ledger, ledger),
       Effect.provideService(Alerts, alerts),
