@@ -16,7 +16,8 @@ describe("a primary pass in which too much failed", { timeout: 120_000 }, () => 
     const first = await paid.start(["run", askJob], env).ended
     expect(first.code, first.stderr).toBe(4)
     const { run, gate, sweeps, alerts } = outcomeOf(first)
-    expect([sweeps, alerts, paid.fake.stats().calls]).toEqual([0, 1, 100])
+    // The rate, and the gate.
+    expect([sweeps, alerts, paid.fake.stats().calls]).toEqual([0, 2, 100])
     const shown = await paid.start(["gates"]).ended
     expect(JSON.parse(shown.stdout)).toMatchObject([
       { gate, kind: "failure-rate", detail: { items: 100, failed: 6, rateMax: 0.05, byCode: [{ code: "server-error", count: 6 }] } }
@@ -45,6 +46,6 @@ describe("a primary pass in which too much failed", { timeout: 120_000 }, () => 
     await using paid = await openPaidHome(texts(95, 5), { faults })
     const ended = await paid.start(["run", askJob], env).ended
     expect(ended.code, ended.stderr).toBe(3)
-    expect(outcomeOf(ended)).toMatchObject({ delivered: 95, dead: 5, retried: 5, sweeps: 1, alerts: 0 })
+    expect(outcomeOf(ended)).toMatchObject({ delivered: 95, dead: 5, retried: 5, sweeps: 1, alerts: 1, gate: null })
   })
 })

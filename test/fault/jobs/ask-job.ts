@@ -72,6 +72,7 @@ const total = aggregate(checked, { total: count })
 const said = report(total, ({ total }) => `${total} notes.`)
 
 export default job("ask", {
+  passRateMin: 0,
   owner: "tests",
   purpose: "Fault tests",
   classification: env("ASK_CLASS", "internal") as Classification,
