@@ -37,12 +37,17 @@ interface Sent {
   readonly boundUsd: number
   /** The item's number of this call: from 2 in a sweep. */
   readonly attempt: number
+  /** How often the call was sent in vain while the breaker was open, without counting as a try. */
+  readonly outage: { failures: number }
   isSent: boolean
   isAgain: boolean
 }
 
 /** Provider batches that a call is put into while they end without getting anything done; with a provider's 24 hours for each, three days. */
 const batchesMax = 3
+
+/** Failures of one call in an outage that cost it no try. In the retry queue it's given the time that an outage may still take. */
+const outageFailuresMax = 10
 
 /** Prices of one job's models, resolved before anything is spent. */
 export interface Prices {
@@ -166,9 +171,10 @@ export class PaidCaller implements Caller {
     const { laneOf } = this.#options
     const { model } = request
     const lane = laneOf(model)
+    const outage = { failures: 0 }
     for (;;) {
       if (this.#isInVain(lane)) return this.#left(model, lane)
-      const tried = yield* this.#try(request, lane, reservation, boundUsd)
+      const tried = yield* this.#try(request, lane, { reservation, boundUsd, outage })
       if (tried === "closed") return this.#left(model, lane)
       if (tried === "again") continue
       if (Result.isSuccess(tried)) return answered(tried.success, "realtime", this.#saved(model, tried.success))
@@ -200,7 +206,7 @@ export class PaidCaller implements Caller {
    * One call, under the breaker's turn and the rate's permit. Whatever ends it, and be it an interruption at any moment, both come back in
    * finalizers that nothing interrupts, and what was sent is settled there.
    */
-  #try(request: CallRequest, lane: Lane, reservation: Reservation, boundUsd: number): Effect.Effect<Answer> {
+  #try(request: CallRequest, lane: Lane, of: Pick<Sent, "reservation" | "boundUsd" | "outage">): Effect.Effect<Answer> {
     const { provider } = this.#options
     const deadline = this.#deadline
     const { rate, breaker } = lane
@@ -208,7 +214,7 @@ export class PaidCaller implements Caller {
     return Effect.acquireUseRelease(
       breaker.pass,
       (turn) => {
-        const sent: Sent = { lane, turn, reservation, boundUsd, attempt: request.attempt, isSent: false, isAgain: false }
+        const sent: Sent = { ...of, lane, turn, attempt: request.attempt, isSent: false, isAgain: false }
         const call = Effect.suspend(() => {
           sent.isSent = true
           return Effect.result(provider.call(request))
@@ -259,7 +265,7 @@ export class PaidCaller implements Caller {
    * Records a failure where it counts. Whether the call is to be made again as if it had not been. Not so in a sweep: there it has failed once already, and
    * items whose every call fails would keep the breaker open, and the run from ending, for ever.
    */
-  #isSentAgain(error: ProviderError, { lane: { breaker, trouble }, turn, attempt }: Sent): boolean {
+  #isSentAgain(error: ProviderError, { lane: { breaker, trouble }, turn, attempt, outage }: Sent): boolean {
     if (!error.isOutage) {
       trouble.answered()
       breaker.record(turn, error.consequence === "wait" ? "other" : "ok")
@@ -273,7 +279,9 @@ export class PaidCaller implements Caller {
     }
     breaker.record(turn, "outage")
     trouble.tell(error)
-    return error.consequence === "wait" || (attempt === 1 && breaker.hasOpenedSince(turn) && error.costUsd === 0)
+    if (error.consequence === "wait") return true
+    // An item that can only fail may be the only one left, and then every probe is it: after so many the failures are its own.
+    return attempt === 1 && breaker.hasOpenedSince(turn) && error.costUsd === 0 && outage.failures++ < outageFailuresMax
   }
 
   #stop(error: ProviderError): Effect.Effect<Called> {
