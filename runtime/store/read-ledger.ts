@@ -68,7 +68,7 @@ export const readPending = async (
   const prior = await readCheckpoints(db, from, to)
   const refused = await readRefused(db, from, to)
   const tried = await readTried(db, from, to)
-  const queued = await readQueued(db, from, to)
+  const queued = await readQueued(db, from, to, tried)
   const terminals = terminalSteps(plan).length
   return items.flatMap((item) => {
     const found = prior.get(item.seq)
@@ -164,25 +164,31 @@ const readTried = async (db: Db, from: number, to: number): Promise<ReadonlyMap<
 }
 
 /** Steps whose last durable attempt is to be made again, with what was wrong with its answer. */
-const readQueued = async (db: Db, from: number, to: number): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorRetry>>> => {
-  const { rows } = await sql<{
-    seq: number
-    step: string
-    attempt: number
-    code: string
-    due_at: Date
-    message: string | null
-    raw: string | null
-  }>`
-    select retry.seq, retry.step, retry.attempt, retry.code, retry.due_at, problem.message, problem.raw
-    from (select * from state.retries where seq between ${from} and ${to} qualify row_number() over (partition by seq, step order by attempt desc) = 1) retry
-    left join (select seq, variant.step, max(attempt) as attempt from state.attempts join state.variants variant using (variant)
-      where seq between ${from} and ${to} group by all) last on last.seq = retry.seq and last.step = retry.step
-    left join (select * from payload.problems where seq between ${from} and ${to}) problem
-      on problem.seq = retry.seq and problem.step = retry.step and problem.attempt = retry.attempt
-    where coalesce(last.attempt, 0) <= retry.attempt`.execute(db)
+const readQueued = async (
+  db: Db,
+  from: number,
+  to: number,
+  tried: ReadonlyMap<number, ReadonlyMap<string, PriorTries>>
+): Promise<ReadonlyMap<number, ReadonlyMap<string, PriorRetry>>> => {
+  const rows = await db
+    .selectFrom("state.retries as retry")
+    .leftJoin("payload.problems as problem", (join) =>
+      join
+        .onRef("problem.seq", "=", "retry.seq")
+        .onRef("problem.step", "=", "retry.step")
+        .onRef("problem.attempt", "=", "retry.attempt")
+        .on("problem.seq", ">=", from)
+        .on("problem.seq", "<=", to)
+    )
+    .where("retry.seq", ">=", from)
+    .where("retry.seq", "<=", to)
+    .select(["retry.seq", "retry.step", "retry.attempt", "retry.code", "retry.due_at", "problem.message", "problem.raw"])
+    .orderBy("retry.attempt")
+    .execute()
   const bySeq = new Map<number, Map<string, PriorRetry>>()
   for (const { seq, step, attempt, code, due_at, message, raw } of rows) {
+    // It was asked again since.
+    if ((tried.get(seq)?.get(step)?.last ?? 0) > attempt) continue
     const found = bySeq.get(seq) ?? new Map<string, PriorRetry>()
     const problem = message === null || raw === null ? null : { message, raw }
     bySeq.set(seq, found.set(step, { attempt, code, dueAt: due_at.getTime(), problem }))
