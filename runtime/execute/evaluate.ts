@@ -15,7 +15,7 @@ import type { Graph, InferNode } from "./graph.ts"
 import type { ItemEnvironment } from "./item.ts"
 import { processAtOnce } from "./process-at-once.ts"
 import { EvaluationFailed } from "./run-error.ts"
-import { stopAtGate, waitAtGate } from "./wait-at-gate.ts"
+import { decidedBefore, stopAtGate, waitAtGate } from "./wait-at-gate.ts"
 
 /** Labelled rows that are asked at a time. */
 const concurrency = 16
@@ -59,11 +59,7 @@ const evaluateStep = Effect.fnUntraced(function* (options: EvaluateOptions, node
   // The same question again: asking the models once more would only cost.
   if (open?.subject === subject) return yield* stopAtGate({ ledger, run, kind: "evaluation", detail: open })
   const isSame = (earlier: EvaluationGateDetail) => earlier.step === node.name && earlier.subject === subject
-  const isAgreed = (yield* ledger.gates).some((gate) => {
-    const detail = gate.kind === "evaluation" && gate.decision === "approved" ? evaluationGate.read(JSON.parse(gate.detail)) : null
-    return detail !== null && isSame(detail)
-  })
-  if (isAgreed) return
+  if ((yield* decidedBefore({ ledger, kind: "evaluation", isSame })) === "approved") return
   const scores = yield* Effect.forEach(labelled, (row, index) => scoreOf(options, node, evaluation, row, index), { concurrency })
   yield* ledger.flush
   // Money or account ran out amid it: the run stops, and evaluates when it goes on.

@@ -27,7 +27,15 @@ export interface GateQuestion<Kind extends GateKind> extends GateStop<Kind> {
 export const waitAtGate = Effect.fn("Run.waitAtGate")(function* <Kind extends GateKind>(
   question: GateQuestion<Kind>
 ): Effect.fn.Return<"approved" | "rejected", StoreError | WaitsAtGate> {
-  const { ledger, kind, isSame } = question
+  return (yield* decidedBefore(question)) ?? (yield* stopAtGate(question))
+})
+
+/** What became of the last such question; null where none was decided, or none is asked any more. */
+export const decidedBefore = Effect.fn("Run.decidedBefore")(function* <Kind extends GateKind>({
+  ledger,
+  kind,
+  isSame
+}: Pick<GateQuestion<Kind>, "ledger" | "kind" | "isSame">): Effect.fn.Return<"approved" | "rejected" | null, StoreError> {
   // The registry's entry of this kind reads this kind's detail.
   const read = gateKinds[kind].read as (stored: unknown) => GateDetail<Kind> | null
   const same = (yield* ledger.gates).filter((gate) => {
@@ -36,8 +44,7 @@ export const waitAtGate = Effect.fn("Run.waitAtGate")(function* <Kind extends Ga
     return isSame === undefined || (detail !== null && isSame(detail))
   })
   const decided = same.at(-1)
-  if (decided !== undefined) return decided.decision === "approved" ? "approved" : "rejected"
-  return yield* stopAtGate(question)
+  return decided === undefined ? null : decided.decision === "approved" ? "approved" : "rejected"
 })
 
 /** Opens a gate whatever was decided earlier at one of its kind, or finds it open, and fails with `WaitsAtGate`. */
