@@ -14,6 +14,7 @@ import { readReport, writeReport } from "../execute/write-report.ts"
 import type { RunReport } from "../report/run-report.ts"
 import { envelopeOf } from "../report/verdict.ts"
 import { forgetRun, recordRun, type RunIndexRow } from "../store/control.ts"
+import { countsAsNo } from "../store/gate-expiry.ts"
 import type { RunStart } from "../store/ledger.ts"
 import { readRunStatus, type RunNow } from "../store/read-run-status.ts"
 import type { StateFolder } from "../store/state-folder.ts"
@@ -155,7 +156,7 @@ export const indexRow = ({ start }: Pick<RunOptions, "start">, startedAt: Date):
 
 /** Whether a person, or nobody in time, kept its outputs back. */
 const isRefused = ({ gates }: RunReport): boolean =>
-  gates.some(({ kind, decision }) => (kind === "quality" || kind === "release") && (decision === "rejected" || decision === "expired"))
+  gates.some(({ kind, decision }) => (kind === "quality" || kind === "release") && countsAsNo(decision))
 
 interface Outcome {
   readonly run: string

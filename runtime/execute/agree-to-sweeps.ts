@@ -4,15 +4,12 @@ import * as Effect from "effect/Effect"
 import type { Plan } from "../../dsl/index.ts"
 import { percent } from "../report/text.ts"
 import type { LedgerShape } from "../store/ledger.ts"
+import { alertItemsMin, alertRates } from "../store/slo.ts"
 import type { StoreError } from "../store/store-error.ts"
 import type { Alerts } from "./alerts.ts"
 import type { WaitsAtGate } from "./run-error.ts"
 import { waitAtGate } from "./wait-at-gate.ts"
 import type { FailedPass } from "./work.ts"
-
-const failureRateDefault = 0.05
-/** One failure in fewer would be above the rate that nobody declared. */
-const itemsMin = 100
 
 export interface SweepQuestion {
   readonly ledger: Pick<LedgerShape, "gates" | "openGate" | "tally">
@@ -29,9 +26,9 @@ export const agreeToSweeps = Effect.fn("Run.agreeToSweeps")(function* (
   { items: failed, byCode }: FailedPass
 ): Effect.fn.Return<void, StoreError | WaitsAtGate> {
   const { manifest } = yield* ledger.tally
-  const rateMax = plan.failureRateMax ?? failureRateDefault
+  const rateMax = plan.failureRateMax ?? alertRates.primaryFailureMax
   const rate = failed / Math.max(1, manifest)
-  if (isTrial || rate <= rateMax || (plan.failureRateMax === undefined && manifest < itemsMin)) return
+  if (isTrial || rate <= rateMax || (plan.failureRateMax === undefined && manifest < alertItemsMin)) return
   yield* alerts.raise({
     kind: "failure-rate",
     severity: "warning",

@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
+import { countsAsNo } from "../store/gate-expiry.ts"
 import { worst, type GateRecord, type LedgerShape, type PendingItem, type PriorCheckpoint } from "../store/ledger.ts"
 import { firstSlice, nextSlice } from "../store/slice-size.ts"
 import type { Disposition } from "../store/state-tables.ts"
@@ -11,7 +12,7 @@ import { ItemTrace } from "./item-trace.ts"
 
 /** Whether a person said no at one of the run's gates, or nothing in time: then and in every later session, the run only comes to its end. */
 export const isRejected = (gates: ReadonlyArray<Pick<GateRecord, "decision">>): boolean =>
-  gates.some(({ decision }) => decision === "rejected" || decision === "expired")
+  gates.some(({ decision }) => countsAsNo(decision))
 
 /** Holds back every pending item at each terminal step that it hasn't reached; returns how many, all durable. Go through ended batches first. */
 export const holdRest = Effect.fn("Run.holdRest")(function* (

@@ -3,16 +3,13 @@ import * as Effect from "effect/Effect"
 
 import type { Plan } from "../../dsl/index.ts"
 import type { LedgerShape } from "../store/ledger.ts"
+import { alertItemsMin, alertRates } from "../store/slo.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
 import type { Alerts } from "./alerts.ts"
 import { qualityText, type QualityGateDetail } from "./quality-gate.ts"
 import type { WaitsAtGate } from "./run-error.ts"
 import { waitAtGate } from "./wait-at-gate.ts"
-
-const passRateMinDefault = 0.99
-/** Judged items from which on the default stops a release. */
-const judgedMin = 100
 
 export interface PassRateQuestion {
   readonly ledger: Pick<LedgerShape, "gates" | "openGate">
@@ -32,11 +29,11 @@ export const passRateAllows = Effect.fn("Run.passRate")(function* ({
 }: PassRateQuestion): Effect.fn.Return<boolean, StoreError | WaitsAtGate> {
   const detail = qualityOf(plan, dispositions)
   if (detail === null) return true
-  const isHeld = plan.passRateMin !== undefined || detail.judged >= judgedMin
+  const isHeld = plan.passRateMin !== undefined || detail.judged >= alertItemsMin
   yield* alerts.raise({
     kind: "quality",
     severity: "warning",
-    text: `Run ${run}: ${qualityText(detail)}${isHeld ? "" : ` With fewer than ${judgedMin} items the release goes on.`}`,
+    text: `Run ${run}: ${qualityText(detail)}${isHeld ? "" : ` With fewer than ${alertItemsMin} items the release goes on.`}`,
     detail
   })
   return !isHeld || (yield* waitAtGate({ ledger, run, kind: "quality", detail })) === "approved"
@@ -44,7 +41,7 @@ export const passRateAllows = Effect.fn("Run.passRate")(function* ({
 
 /** Null where enough passed. What waits for review hasn't failed: a person may still let it through. Items held back or skipped were not judged. */
 export const qualityOf = (
-  { passRateMin = passRateMinDefault }: Pick<Plan, "passRateMin">,
+  { passRateMin = alertRates.passMin }: Pick<Plan, "passRateMin">,
   { delivered, dead, review }: Readonly<Record<Disposition, number>>
 ): QualityGateDetail | null => {
   const judged = delivered + dead + review

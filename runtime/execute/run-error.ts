@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 
 import type { GateRecord } from "../store/ledger.ts"
+import { minuteOf } from "../store/minute.ts"
 import { gateKindNames } from "../store/state-tables.ts"
 import { commandLines, gateWords } from "./gate-kinds.ts"
 
@@ -215,7 +216,7 @@ export class WaitsAtGate extends Schema.TaggedError<WaitsAtGate>()("WaitsAtGate"
       `Run ${this.run} waits for you at its ${this.kind} gate: ${first}`,
       ...others,
       ...commandLines(commands),
-      ...(this.expiresAt === null ? [] : [`Undecided on ${minuteOf(this.expiresAt)}, it counts as rejected.`])
+      ...(this.expiresAt === null ? [] : [`Undecided on ${minuteOf(new Date(this.expiresAt))}, it counts as rejected.`])
     ].join("\n")
   }
 }
@@ -226,5 +227,3 @@ export const waitsAt = ({
   ...gate
 }: Omit<GateRecord, "openedAt" | "decision" | "addUsd" | "detail"> & { run: string; detail: unknown }) =>
   new WaitsAtGate({ ...gate, expiresAt: expiresAt?.toISOString() ?? null })
-
-const minuteOf = (instant: string): string => `${instant.slice(0, 16).replace("T", " ")} UTC`

@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 
 import { findRunNames } from "./find-run-names.ts"
 import { GateNotFound, GateNotOpen, SampleNotAccepted } from "./gate-error.ts"
-import { isOverdue } from "./gate-expiry.ts"
+import { countsAsNo, isOverdue } from "./gate-expiry.ts"
 import type { Money } from "./ledger.ts"
+import { minuteOf } from "./minute.ts"
 import { readMoney } from "./money-ledger.ts"
 import { countSample } from "./release-sample.ts"
 import { atRest, type RunAtRest } from "./run-at-rest.ts"
@@ -126,11 +127,9 @@ export const isOpen = (gate: ListedGate, now: number): boolean =>
 /** Why nobody may. */
 export const gateNotOpen = (gate: ListedGate, now: number): GateNotOpen => {
   const { run, runStatus, decision } = gate
-  const isOver = isOverdue(gate, now) || isNo(decision)
+  const isOver = isOverdue(gate, now) || countsAsNo(decision)
   return new GateNotOpen({ gate: gate.gate, run, outcome: outcomeOf(gate, now), isRunDone: runStatus === "done", isOver })
 }
-
-const isNo = (decision: GateDecision | null): boolean => decision === "rejected" || decision === "expired"
 
 const outcomeOf = (gate: ListedGate, now: number): string => {
   const { decision, decidedBy, decidedAt, expiresAt } = gate
@@ -139,8 +138,6 @@ const outcomeOf = (gate: ListedGate, now: number): string => {
   if (decision === "withdrawn") return `withdrawn at ${minuteOf(decidedAt)}: what it asked no longer arises`
   return `${decision} by ${decidedBy} at ${minuteOf(decidedAt)}`
 }
-
-const minuteOf = (at: Date | null): string => `${at?.toISOString().slice(0, 16).replace("T", " ")} UTC`
 
 const allSessions = 2_147_483_647
 

@@ -14,3 +14,6 @@ export const isOverdue = (
   { decision, expiresAt }: { readonly decision: GateDecision | null; readonly expiresAt: Date | null },
   now: number
 ): boolean => decision === null && expiresAt !== null && expiresAt.getTime() <= now
+
+/** Whether it holds back what the gate stands before: a person said no, or nobody anything in time. */
+export const countsAsNo = (decision: GateDecision | null): boolean => decision === "rejected" || decision === "expired"

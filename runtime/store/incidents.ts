@@ -12,6 +12,7 @@ import { withControl, type ControlTables } from "./control.ts"
 import { identifier, quoted, type Duck } from "./duck.ts"
 import { copyTo, makeFolder, ownPartOf, putIfAbsent } from "./durable-file.ts"
 import { publishedIncidents } from "./incident-table.ts"
+import { minuteOf } from "./minute.ts"
 import type { StateFolder } from "./state-folder.ts"
 import type { StoreError } from "./store-error.ts"
 
@@ -154,11 +155,9 @@ const change = Effect.fn("Store.changeIncident")(function* (
   if (before === undefined) return yield* new IncidentNotFound({ incident, state: folder.root })
   const { run, closed_at, closed_by, acked_at, acked_by } = before
   const outcome =
-    closed_at === null ? `acknowledged by ${acked_by} at ${minute(acked_at)}` : `closed by ${closed_by} at ${minute(closed_at)}`
+    closed_at === null ? `acknowledged by ${acked_by} at ${minuteOf(acked_at)}` : `closed by ${closed_by} at ${minuteOf(closed_at)}`
   return yield* new IncidentNotOpen({ incident, run, outcome })
 })
-
-const minute = (at: Date | null): string => `${at?.toISOString().slice(0, 16).replace("T", " ")} UTC`
 
 /** Shows analysts what they haven't seen. What fails here is shown by the next change: the incident itself is durable. */
 const publishNew = (duck: Duck<ControlTables>, folder: StateFolder): Effect.Effect<void> =>

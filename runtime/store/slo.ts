@@ -12,13 +12,18 @@ export interface Slo {
   readonly mayEqual: boolean
 }
 
+/** Beyond these somebody must look: also at a run's gates, where its job declares no rate of its own. */
+export const alertRates = { primaryFailureMax: 0.05, passMin: 0.99 } as const
+/** A rate that nobody declared stops a run from so many items on: with fewer, one bad item would always be too many. */
+export const alertItemsMin = 100
+
 /** In the order of reports. A rate is a share of 1; `within-sla` is elapsed time over allowed time. */
 export const slos: ReadonlyArray<Slo> = [
   { slo: "within-sla", target: 1, alert: null, isAtLeast: false, mayEqual: true },
-  { slo: "primary-failure-rate", target: 0.02, alert: 0.05, isAtLeast: false, mayEqual: false },
+  { slo: "primary-failure-rate", target: 0.02, alert: alertRates.primaryFailureMax, isAtLeast: false, mayEqual: false },
   { slo: "dead-letter-rate", target: 0.001, alert: 0, isAtLeast: false, mayEqual: false },
   { slo: "cost-overrun", target: 0, alert: null, isAtLeast: false, mayEqual: true },
-  { slo: "pass-rate", target: 0.995, alert: 0.99, isAtLeast: true, mayEqual: false }
+  { slo: "pass-rate", target: 0.995, alert: alertRates.passMin, isAtLeast: true, mayEqual: false }
 ]
 
 /**
