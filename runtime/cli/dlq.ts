@@ -1,13 +1,13 @@
 /** `runtime dlq`: dead letters, from what went wrong to everything delivered. */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
 import { Misuse } from "./misuse.ts"
-import { budgetFlag, budgetOf, envFlag } from "./money-flags.ts"
+import { budgetFlag, envFlag } from "./money-flags.ts"
 import { byFlag, causeFilter, chosenArgument, isSlug, refuseAll, selectionOf, stoppedFlags, whoDecides } from "./stopped-flags.ts"
+import { limitFlag, listChosen, reasonFlag, reasonOf, showVerb, statusFlag, takeUp } from "./stopped-verbs.ts"
 import { verb, type Said } from "./verb.ts"
 
 const noteFlag = Flag.String("note").pipe(
@@ -31,38 +31,16 @@ const list = verb(
   {
     ...stoppedFlags,
     cause: causeFilter,
-    status: Flag.Literals("status", statuses).pipe(Flag.withDescription("only these (default: open and annotated)"), Flag.optional),
-    limit: Flag.Int("limit").pipe(
-      Flag.withDescription("at most N entries (default 20; with --json 1,000)"),
-      Flag.withMetavar("N"),
-      Flag.optional
-    )
+    status: statusFlag(statuses, waiting),
+    limit: limitFlag
   },
-  Effect.fnUntraced(function* ({ status, limit, state, json, ...flags }) {
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const { listForPerson } = yield* Effect.promise(() => import("./list-stopped.ts"))
-    const folder = yield* openStateFolder(state)
-    const selection = yield* selectionOf(folder, "dlq", flags, Option.isSome(status) ? [status.value] : waiting)
-    return yield* listForPerson(folder, selection, Option.getOrNull(limit), json)
-  })
+  listChosen("dlq", waiting)
 )
 
-const show = verb(
-  "show",
-  {
-    description:
-      "One dead letter with all that is needed to mend it: the item, the error, what the model said, every try, what was decided.",
-    examples: [["runtime dlq show RUN ticket-17", "by the item's key, or its item_id"]]
-  },
-  {
-    run: Argument.String("run").pipe(Argument.withDescription("the run's name")),
-    item: Argument.String("item").pipe(Argument.withDescription("the item's key or item_id"))
-  },
-  Effect.fnUntraced(function* ({ run, item, state }) {
-    const { showStopped } = yield* Effect.promise(() => import("./show-stopped.ts"))
-    return yield* showStopped({ state, view: "dlq", run, item })
-  })
-)
+const show = showVerb("dlq", {
+  description: "One dead letter with all that is needed to mend it: the item, the error, what the model said, every try, what was decided.",
+  examples: [["runtime dlq show RUN ticket-17", "by the item's key, or its item_id"]]
+})
 
 const annotate = verb(
   "annotate",
@@ -115,17 +93,13 @@ const discard = verb(
     named: chosenArgument,
     ...stoppedFlags,
     cause: causeFilter,
-    reason: Flag.String("reason").pipe(
-      Flag.withDescription("why; a text is kept with the payload, a slug for ever"),
-      Flag.withMetavar("TEXT")
-    ),
+    reason: reasonFlag,
     by: byFlag
   },
   Effect.fnUntraced(function* ({ reason, by, state, ...flags }) {
     const { decideItems } = yield* Effect.promise(() => import("../store/decide-items.ts"))
     const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    if (reason.trim() === "")
-      return yield* new Misuse({ problem: "--reason is empty.", remedy: "Say why the items are given up: --reason TEXT" })
+    const why = yield* reasonOf(reason, "the items are given up")
     const folder = yield* openStateFolder(state)
     const selection = yield* selectionOf(folder, "dlq", flags, waiting)
     yield* refuseAll(selection, "runtime dlq discard RUN ITEM --reason TEXT")
@@ -134,8 +108,7 @@ const discard = verb(
       selection,
       by: whoDecides(by),
       cause: null,
-      reason: isSlug(reason) ? reason : null,
-      text: reason,
+      ...why,
       linked: null
     })
     return { json: { discarded: items }, text: `${items} dead ${items === 1 ? "letter is" : "letters are"} discarded.` } satisfies Said
@@ -150,24 +123,8 @@ const replay = verb(
     examples: [["runtime dlq replay RUN --cause label-missing-in-schema", "all that the fix should have mended"]]
   },
   { named: chosenArgument, ...stoppedFlags, cause: causeFilter, budget: budgetFlag, env: envFlag, by: byFlag },
-  Effect.fnUntraced(function* ({ budget, env, by, state, json, ...flags }) {
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const { runLinked } = yield* Effect.promise(() => import("./linked-run.ts"))
-    const folder = yield* openStateFolder(state)
-    const selection = yield* selectionOf(folder, "dlq", flags, waiting)
-    yield* refuseAll(selection, "runtime dlq replay RUN --cause SLUG")
-    return yield* runLinked({
-      folder,
-      action: "replay",
-      selection,
-      by: whoDecides(by),
-      text: null,
-      budgetUsd: yield* budgetOf(budget),
-      env: Option.getOrNull(env),
-      correction: null,
-      json
-    })
-  })
+  (flags) =>
+    takeUp({ action: "replay", view: "dlq", waiting, refuse: (chosen) => refuseAll(chosen, "runtime dlq replay RUN --cause SLUG") }, flags)
 )
 
 export const dlq = Command.make("dlq").pipe(

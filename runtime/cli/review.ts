@@ -1,5 +1,4 @@
 /** `runtime review`: answers that wait for a person. */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -8,7 +7,8 @@ import * as Option from "effect/Option"
 import type { StoppedSelection } from "../store/list-stopped.ts"
 import { Misuse } from "./misuse.ts"
 import { budgetFlag, budgetOf, envFlag } from "./money-flags.ts"
-import { byFlag, chosenArgument, isSlug, selectionOf, stoppedFlags, whoDecides } from "./stopped-flags.ts"
+import { byFlag, chosenArgument, selectionOf, stoppedFlags, whoDecides } from "./stopped-flags.ts"
+import { itemArgument, limitFlag, listChosen, reasonFlag, reasonOf, runArgument, showVerb, statusFlag, takeUp } from "./stopped-verbs.ts"
 import { verb, type Said } from "./verb.ts"
 
 const statuses = ["open", "accepted", "corrected", "rejected"] as const
@@ -22,37 +22,16 @@ const list = verb(
   },
   {
     ...stoppedFlags,
-    status: Flag.Literals("status", statuses).pipe(Flag.withDescription("only these (default: open)"), Flag.optional),
-    limit: Flag.Int("limit").pipe(
-      Flag.withDescription("at most N entries (default 20; with --json 1,000)"),
-      Flag.withMetavar("N"),
-      Flag.optional
-    )
+    status: statusFlag(statuses, open),
+    limit: limitFlag
   },
-  Effect.fnUntraced(function* ({ status, limit, state, json, ...flags }) {
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const { listForPerson } = yield* Effect.promise(() => import("./list-stopped.ts"))
-    const folder = yield* openStateFolder(state)
-    const selection = yield* selectionOf(folder, "review_queue", flags, Option.isSome(status) ? [status.value] : open)
-    return yield* listForPerson(folder, selection, Option.getOrNull(limit), json)
-  })
+  listChosen("review_queue", open)
 )
 
-const runArgument = Argument.String("run").pipe(Argument.withDescription("the run's name"))
-const itemArgument = Argument.String("item").pipe(Argument.withDescription("the item's key or item_id"))
-
-const show = verb(
-  "show",
-  {
-    description: "One answer with its item, the rule that stopped it, every try.",
-    examples: [["runtime review show RUN ticket-17", "by key or item_id"]]
-  },
-  { run: runArgument, item: itemArgument },
-  Effect.fnUntraced(function* ({ run, item, state }) {
-    const { showStopped } = yield* Effect.promise(() => import("./show-stopped.ts"))
-    return yield* showStopped({ state, view: "review_queue", run, item })
-  })
-)
+const show = showVerb("review_queue", {
+  description: "One answer with its item, the rule that stopped it, every try.",
+  examples: [["runtime review show RUN ticket-17", "by key or item_id"]]
+})
 
 const allFlag = Flag.Boolean("all").pipe(Flag.withDescription("every answer that the filters leave"), Flag.withDefault(false))
 
@@ -75,25 +54,8 @@ const accept = verb(
     examples: [["runtime review accept RUN ticket-17", "one answer"]]
   },
   { named: chosenArgument, ...stoppedFlags, all: allFlag, budget: budgetFlag, env: envFlag, by: byFlag },
-  Effect.fnUntraced(function* ({ all, budget, env, by, state, json, ...flags }) {
-    const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
-    const { runLinked } = yield* Effect.promise(() => import("./linked-run.ts"))
-    const folder = yield* openStateFolder(state)
-    const selection = yield* selectionOf(folder, "review_queue", flags, open)
-    yield* refuseUnnamed(selection, all, "accept")
-    const budgetUsd = yield* budgetOf(budget)
-    return yield* runLinked({
-      folder,
-      action: "accept",
-      selection,
-      by: whoDecides(by),
-      text: null,
-      budgetUsd,
-      env: Option.getOrNull(env),
-      correction: null,
-      json
-    })
-  })
+  ({ all, ...flags }) =>
+    takeUp({ action: "accept", view: "review_queue", waiting: open, refuse: (chosen) => refuseUnnamed(chosen, all, "accept") }, flags)
 )
 
 const reject = verb(
@@ -106,17 +68,13 @@ const reject = verb(
     named: chosenArgument,
     ...stoppedFlags,
     all: allFlag,
-    reason: Flag.String("reason").pipe(
-      Flag.withDescription("why; a text is kept with the payload, a slug for ever"),
-      Flag.withMetavar("TEXT")
-    ),
+    reason: reasonFlag,
     by: byFlag
   },
   Effect.fnUntraced(function* ({ all, reason, by, state, ...flags }) {
     const { openStateFolder } = yield* Effect.promise(() => import("../store/state-folder.ts"))
     const { decideItems } = yield* Effect.promise(() => import("../store/decide-items.ts"))
-    if (reason.trim() === "")
-      return yield* new Misuse({ problem: "--reason is empty.", remedy: "Say why the answers are refused: --reason TEXT" })
+    const why = yield* reasonOf(reason, "the answers are refused")
     const folder = yield* openStateFolder(state)
     const selection = yield* selectionOf(folder, "review_queue", flags, open)
     yield* refuseUnnamed(selection, all, "reject")
@@ -125,8 +83,7 @@ const reject = verb(
       selection,
       by: whoDecides(by),
       cause: null,
-      reason: isSlug(reason) ? reason : null,
-      text: reason,
+      ...why,
       linked: null
     })
     return {

@@ -34,7 +34,7 @@ const common = {
   )
 }
 
-interface VerbTexts {
+export interface VerbTexts {
   readonly description: string
   /** A command line that works, and what it does. */
   readonly examples: ReadonlyArray<readonly [command: string, description: string]>
