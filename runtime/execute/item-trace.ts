@@ -1,14 +1,6 @@
 /** What came of one item since its last settlement. */
-import {
-  worst,
-  type AnswerRecord,
-  type AttemptRecord,
-  type CheckpointRecord,
-  type ProblemRecord,
-  type RetryRecord,
-  type Settlement,
-  type StopRecord
-} from "../store/ledger.ts"
+import { worst } from "../store/disposition.ts"
+import type { AnswerRecord, AttemptRecord, CheckpointRecord, ProblemRecord, RetryRecord, Settlement, StopRecord } from "../store/ledger.ts"
 import { mask } from "../provider/redaction.ts"
 import type { Disposition } from "../store/state-tables.ts"
 

@@ -1,18 +1,8 @@
 /** One item's way through the job's steps, from its last checkpoint to a disposition at every terminal step. */
 import * as Effect from "effect/Effect"
 
-import {
-  worst,
-  type GivenAnswers,
-  type LedgerShape,
-  type PriorAnswer,
-  type PriorCheckpoint,
-  type PriorRetry,
-  type PriorTries,
-  type RetryRecord,
-  type StopRecord
-} from "../store/ledger.ts"
-import type { PriorBatch } from "../store/batch-record.ts"
+import { worst } from "../store/disposition.ts"
+import type { LedgerShape, PriorAnswer, RetryRecord, StopRecord } from "../store/ledger.ts"
 import type { Condemned } from "../store/crash-log.ts"
 import type { Disposition } from "../store/state-tables.ts"
 import type { StoreError } from "../store/store-error.ts"
@@ -20,29 +10,13 @@ import { ask, type Asked, type AskEnvironment, type Feedback, type Question } fr
 import { callPlain } from "./callback.ts"
 import { stopsAt, verdictOf } from "./condemned.ts"
 import type { Graph, InferNode, JoinNode, RowNode, ValidateNode, WhenNode } from "./graph.ts"
-import { ItemTrace, type ItemPlace } from "./item-trace.ts"
+import { ItemTrace } from "./item-trace.ts"
+import { joinAnswers } from "./join-answers.ts"
 import { judge, type Judgement } from "./judge.ts"
 import { decoded, dispositionOf, isOnPath, rowOf, type Answered, type Outcome } from "./outcome.ts"
 import type { RetryQueue } from "./retry-queue.ts"
 import { AnswerUnfit } from "./run-error.ts"
-
-/** An item to work on, decoded, with what earlier sessions left of it. */
-export interface WorkItem extends ItemPlace {
-  readonly key: string
-  readonly label: string | null
-  readonly item: unknown
-  readonly checkpoints: ReadonlyMap<string, PriorCheckpoint>
-  /** Answers that a rule refused in an earlier session, by step: paid for, so the rules see them again and the calls go on counting. */
-  readonly refused?: ReadonlyMap<string, PriorAnswer>
-  /** Durable calls, by step. */
-  readonly tried?: ReadonlyMap<string, PriorTries>
-  /** What provider batches have, or had, of the item, by step. */
-  readonly batched?: ReadonlyMap<string, PriorBatch>
-  /** What is to be asked again, by step. */
-  readonly queued?: ReadonlyMap<string, PriorRetry>
-  /** Of a linked run: answers that no model is asked for, and rules that a person has answered. */
-  readonly given?: GivenAnswers
-}
+import type { WorkItem } from "./work-item.ts"
 
 export interface ItemEnvironment extends AskEnvironment {
   readonly graph: Graph
@@ -145,13 +119,7 @@ class ItemRun {
     if (node.kind !== "infer" || prior.output === null) return undefined
     const output = decoded(node, prior.output)
     if ("misfit" in output) return Effect.fail(new AnswerUnfit({ step: node.name, itemId: this.#item.itemId, detail: output.misfit }))
-    const answer = {
-      key: this.#item.key,
-      item: this.#item.item,
-      output: output.value,
-      model: prior.variant?.model ?? "unknown",
-      attempt: prior.attempts
-    }
+    const answer = this.#answerOf(output.value, prior.variant?.model ?? "unknown", prior.attempts)
     const variant = prior.variant === null ? null : this.#environment.variants.of(prior.variant)
     const modelIndex = Math.max(
       0,
@@ -174,10 +142,20 @@ class ItemRun {
   #given(node: InferNode): Answered | null {
     const given = this.#askedBefore(node, this.#item.given?.answers.get(node.name))
     if (given === null) return null
-    const { output, json, attempt, variant } = given
+    const { json, attempt, variant } = given
     this.#trace.answer({ step: node.name, attempt, variant, output: json, raw: null })
-    const answer = { key: this.#item.key, item: this.#item.item, output, model: variant.model, attempt }
-    return { kind: "answer", answer, json, answerStep: node.name, variant, modelIndex: 0, digest: null, isGiven: true, isPrior: false }
+    return this.#answered(given, { answerStep: node.name, modelIndex: 0, isGiven: true, isPrior: false })
+  }
+
+  #answerOf(output: unknown, model: string, attempt: number): Answered["answer"] {
+    return { key: this.#item.key, item: this.#item.item, output, model, attempt }
+  }
+
+  #answered(
+    { output, json, attempt, variant, digest }: Asked,
+    of: Pick<Answered, "answerStep" | "modelIndex" | "isGiven" | "isPrior">
+  ): Answered {
+    return { kind: "answer", answer: this.#answerOf(output, variant.model, attempt), json, variant, digest, ...of }
   }
 
   #endedBefore(node: RowNode, outcome: Outcome): Outcome {
@@ -229,38 +207,15 @@ class ItemRun {
         // What was paid so far is on its way to the disk before more is spent.
         if (!this.#trace.isEmpty) yield* this.#settle(false)
         const priorAnswer = this.#askedBefore(node, before)
-        const question = this.#question(node, {
-          step,
-          model,
-          row: rowOf(input, this.#item.item),
-          attempt,
-          feedback: again?.feedback ?? null
-        })
-        const asked = priorAnswer ?? (yield* ask(this.#environment, question, this.#trace))
+        const of = { step, model, row: rowOf(input, this.#item.item), attempt, feedback: again?.feedback ?? null }
+        const asked = priorAnswer ?? (yield* ask(this.#environment, this.#question(node, of), this.#trace))
         if ("parked" in asked) return { kind: "parked" } as const
         if ("code" in asked) {
           const { code, attempts, retryAfterMs } = asked
           if (retryAfterMs === null) return this.#stop(node, { step, kind: "dead", code, rule: null, attempts, answerStep: null })
           return this.#queue({ step, attempt: attempts, code, rule: null }, retryAfterMs)
         }
-        const answer = {
-          key: this.#item.key,
-          item: this.#item.item,
-          output: asked.output,
-          model: asked.variant.model,
-          attempt: asked.attempt
-        }
-        const outcome: Answered = {
-          kind: "answer",
-          answer,
-          json: asked.json,
-          answerStep: step,
-          variant: asked.variant,
-          modelIndex: index,
-          digest: asked.digest,
-          isGiven: false,
-          isPrior: priorAnswer !== null
-        }
+        const outcome = this.#answered(asked, { answerStep: step, modelIndex: index, isGiven: false, isPrior: priorAnswer !== null })
         if (node.models.length === 1) return this.#passUnlessUnsure(node, outcome, asked)
         const accepted = index === node.models.length - 1 ? true : yield* this.#accepts(node, step, outcome)
         if (accepted === null)
@@ -402,21 +357,10 @@ class ItemRun {
 
   #join(node: JoinNode, upstream: ReadonlyArray<Outcome>): Outcome {
     const answers = upstream.flatMap((outcome) => (outcome.kind === "answer" ? [outcome] : []))
-    const named = <A>(of: (outcome: Answered) => A) =>
-      Object.fromEntries(answers.map((outcome, index) => [node.definition.branchNames[index] ?? String(index), of(outcome)]))
-    const output = named(({ answer }) => answer.output)
-    const json = `{${answers.map(({ json: part }, index) => `${JSON.stringify(node.definition.branchNames[index])}:${part}`).join(",")}}`
-    const both = (of: (outcome: Answered) => string): string => [...new Set(answers.map(of))].join("+")
-    const model = both(({ answer }) => answer.model)
-    const variant = this.#environment.variants.of({
-      step: node.name,
-      model,
-      modelVersion: both(({ variant: branch }) => branch?.modelVersion ?? "unknown"),
-      promptVersion: both(({ variant: branch }) => branch?.promptVersion ?? "unknown"),
-      codeVersion: this.#environment.codeVersion,
-      shape: "[]"
-    })
-    const answer = { key: this.#item.key, item: this.#item.item, output, model, attempt: 1 }
+    const { output, json, ...versions } = joinAnswers(node.definition.branchNames, answers)
+    const { codeVersion, variants } = this.#environment
+    const variant = variants.of({ step: node.name, ...versions, codeVersion, shape: "[]" })
+    const answer = this.#answerOf(output, versions.model, 1)
     if (!this.#item.checkpoints.has(node.name)) this.#trace.answer({ step: node.name, attempt: 1, variant, output: json, raw: null })
     return this.#pass(node, "passed", {
       kind: "answer",

@@ -4,9 +4,10 @@ import * as Effect from "effect/Effect"
 import type { Settlement } from "../store/ledger.ts"
 import { ItemHistory } from "../store/memory-disk.ts"
 import type { StoreError } from "../store/store-error.ts"
-import { processItem, type ItemEnvironment, type WorkItem } from "./item.ts"
+import { processItem, type ItemEnvironment } from "./item.ts"
 import { RetryQueue } from "./retry-queue.ts"
 import type { AnswerUnfit } from "./run-error.ts"
+import type { WorkItem } from "./work-item.ts"
 
 /** Returns the item's settlements, in order. `before`: those of an earlier session, which it goes on from. */
 export const processAtOnce = Effect.fnUntraced(function* (

@@ -1,12 +1,8 @@
 /** One run, from its job to its report. One scope owns it all: whatever ends it, nothing of it is left behind. */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { existsSync } from "node:fs"
 
 import { canonicalJson, type Job, type Model, type Plan, type RunContext } from "../../dsl/index.ts"
 import type { Capacity } from "../guard/capacity.ts"
@@ -18,8 +14,7 @@ import { noteAccountPlace, type AccountPlace } from "../store/account-place.ts"
 import { noteHolder } from "../store/holder.ts"
 import { openDuckLedger, type DuckLedger } from "../store/ledger-duckdb.ts"
 import { Ledger, type RunRecord, type RunStart, type Tally } from "../store/ledger.ts"
-import { publish, publishLoop } from "../store/publish.ts"
-import { isAtProvider } from "../store/read-open-batches.ts"
+import { publishLoop } from "../store/publish.ts"
 import { takeRevision } from "../store/revisions.ts"
 import { refreshFile, removeFiles, type RunFolder, type StateFolder } from "../store/state-folder.ts"
 import type { RunStatus } from "../store/state-tables.ts"
@@ -27,13 +22,13 @@ import { agreeToSweeps } from "./agree-to-sweeps.ts"
 import { alertDeadLetters } from "./alert-dead-letters.ts"
 import { Alerts } from "./alerts.ts"
 import { VariantCache } from "./ask.ts"
-import { batchNames } from "./batch-names.ts"
 import { crewOf, layoutWorkers, slotsPerWorker, throughputOf, workersNeeded, workersOf } from "./capacity.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { directCaller } from "./caller.ts"
 import { openNotifier } from "./notifier.ts"
 import { openChannels } from "./open-channels.ts"
 import { makeGraph, modelsOf, type Graph } from "./graph.ts"
+import { endSession } from "./end-session.ts"
 import { evaluateSteps } from "./evaluate.ts"
 import { holdRest, isRejected } from "./hold-rest.ts"
 import { buildManifest } from "./manifest.ts"
@@ -119,7 +114,9 @@ export const executeRun = Effect.fn("Run.execute")(
       Effect.provideService(Ledger, ledger),
       Effect.provideService(Alerts, alerts),
       Effect.provideService(CallbackTimeout, plan.callbackTimeoutMs ?? null),
-      Effect.onExit((exit) => endSession(options, ledger, phase, exit))
+      Effect.onExit((exit) =>
+        endSession({ run: start.run, folder, ledger, paid: phase.paid, isCancelling: options.purpose === "cancel" }, exit)
+      )
     )
   },
   Effect.scoped,
@@ -319,62 +316,6 @@ const openPaid = Effect.fnUntraced(function* (
     origin: start.origin ?? null
   }))
 })
-
-/** Lets the commit in hand finish, then says how the session ended, and shows it to analysts. */
-const endSession = (options: RunOptions, ledger: DuckLedger, { paid }: Phase, exit: Exit.Exit<RunStatus, unknown>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const isCancelled = options.purpose === "cancel" || existsSync(options.folder.run(options.start.run).cancel)
-    if (paid !== null) yield* leaveBatches({ run: options.start.run, paid, ledger, isCancelled })
-    yield* Effect.timeoutOption(ledger.flush, "10 seconds")
-    yield* ledger.close(...statusOf(exit, isCancelled), paid?.budget.snapshot().drawnUsd ?? 0)
-    yield* Effect.timeoutOption(publish(ledger, options.folder, options.start.run), "30 seconds")
-  }).pipe(
-    Effect.catchCause((cause) =>
-      Effect.andThen(
-        Effect.logWarning(
-          `Run ${options.start.run} could not note how it ended; \`runtime resume ${options.start.run}\` goes on from its checkpoints. ${messageOf(cause)}`
-        ),
-        Effect.logDebug(Cause.pretty(cause))
-      )
-    )
-  )
-
-interface Leaving {
-  readonly run: string
-  readonly paid: PaidRun
-  readonly ledger: DuckLedger
-  readonly isCancelled: boolean
-}
-
-/** What runs at providers goes on without us, and is billed (case 15): said with what to type, and told to stop where the run is cancelled. */
-const leaveBatches = Effect.fnUntraced(function* ({ run, paid, ledger, isCancelled }: Leaving) {
-  const known = yield* Effect.timeoutOption(
-    Effect.orElseSucceed(ledger.batches.all, () => []),
-    "10 seconds"
-  )
-  const open = Option.getOrElse(known, () => []).filter(isAtProvider)
-  if (open.length === 0) return
-  if (isCancelled) yield* Effect.timeoutOption(paid.flow.cancelAll, "10 seconds")
-  yield* Effect.logWarning(
-    isCancelled
-      ? `Told to stop at the provider, and billed for what they do until then: ${batchNames(open)}. \`runtime cancel ${run}\` waits for their end and takes what was answered; \`runtime resume ${run}\` takes it and goes on.`
-      : `Still at the provider, and billed when done: ${batchNames(open)}. \`runtime resume ${run}\` takes the results and goes on; \`runtime cancel ${run}\` stops them and takes what was answered.`
-  )
-})
-
-const messageOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  return error instanceof Error ? error.message : String(error)
-}
-
-const statusOf = (exit: Exit.Exit<RunStatus, unknown>, isCancelled: boolean): [RunStatus, string | null] => {
-  if (Exit.isSuccess(exit)) return [exit.value, null]
-  if (Cause.hasInterruptsOnly(exit.cause)) return [isCancelled ? "cancelled" : "interrupted", null]
-  const error = Cause.squash(exit.cause)
-  if (error instanceof WaitsAtGate) return ["waiting", null]
-  // Only the kind of the failure: its text may quote an item, and stands in the log.
-  return ["failed", typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Defect"]
-}
 
 const tellProgress = (options: RunOptions, ledger: DuckLedger, runFolder: RunFolder, phase: Phase): Effect.Effect<never> =>
   watchPace(

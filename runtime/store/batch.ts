@@ -1,6 +1,7 @@
 /** Settlements that one group commit makes durable together. */
 import { addCosts, costsOf, noCosts } from "./costs.ts"
-import { noDispositions, type Settlement } from "./ledger.ts"
+import { noDispositions } from "./disposition.ts"
+import type { Settlement } from "./ledger.ts"
 import type { Disposition } from "./state-tables.ts"
 
 /** Counts what it takes; an implementation keeps the rows in its own form. */

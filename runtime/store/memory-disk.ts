@@ -1,9 +1,8 @@
 /** A run's files in memory: they hold what is committed and nothing else, so they are what a crash leaves. */
 import { costsOf, isAccountedFor, type Costs } from "./costs.ts"
+import { noDispositions, worst } from "./disposition.ts"
 import {
   cutOffOutcomes,
-  noDispositions,
-  worst,
   type AnswerRecord,
   type Completeness,
   type PendingItem,

@@ -6,9 +6,9 @@ import { readBatched } from "./batch-ledger.ts"
 import type { PriorBatch } from "./batch-record.ts"
 import { identifier, quoted } from "./duck.ts"
 import { readGiven } from "./read-given.ts"
+import { noDispositions } from "./disposition.ts"
 import {
   cutOffOutcomes,
-  noDispositions,
   type Completeness,
   type GivenAnswers,
   type PendingItem,
