@@ -3,6 +3,7 @@ import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync,
 import { join } from "node:path"
 
 import type { FaultHome } from "./fault-home.ts"
+import { seeded } from "./luck.ts"
 import { lastJson, linesOf, openFiles, runFiles, runNames, type Ended, type RunningCommand } from "./run-command.ts"
 
 /** When a process is killed: once its log has grown by so many lines, and so many ms later. */
@@ -21,7 +22,7 @@ export interface LineCounts {
 
 /** The kill points of a seed: one in most, two or three in some; later ones hit a resume. */
 export const killPointsOf = (seed: number, lines: LineCounts): ReadonlyArray<KillPoint> => {
-  const random = randomOf(seed)
+  const random = seeded(seed * 0x9e3779b9)
   const below = (bound: number): number => Math.floor(random() * bound)
   const kills = seed % 11 === 0 ? 3 : seed % 6 === 5 ? 2 : 1
   const phases = ["work", "closing", "work", "manifest", "work", "begin"] as const
@@ -35,17 +36,6 @@ export const killPointsOf = (seed: number, lines: LineCounts): ReadonlyArray<Kil
     if (phase === "work") return { phase, lines: before + 1 + below(work), ms: below(20) }
     return { phase, lines: before + (index === 0 ? work : 0) + 1 + below(lines.closing), ms: below(400) }
   })
-}
-
-/** Mulberry32: the same numbers on every machine. */
-const randomOf = (seed: number): (() => number) => {
-  let state = seed * 0x9e3779b9
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 /** What was durable when a process was killed, read from copies of its files. */

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import { canonicalJson, compile, deadLetter, infer, job, jsonl, local, partition, usd, user, validate, type Plan } from "../../dsl/index.ts"
-import type { Layout, LedgerShape, PendingItem, RunRecord, Settlement, StagedItem, Variant } from "../../runtime/store/ledger.ts"
+import type { Layout, LedgerShape, PendingItem, RunRecord, RunStart, Settlement, StagedItem, Variant } from "../../runtime/store/ledger.ts"
 import type { StoreError } from "../../runtime/store/store-error.ts"
 
 /** `triage` then `trusted`, which is an end, and `gist`, which is the other. */
@@ -20,27 +20,38 @@ export const twoEnds: Plan = (() => {
   return compile(job("two-ends", { ...of, budget: usd(1), steps: { mails, spread, triage, trusted, gist } }))
 })()
 
+/** How a run of a plan is begun. */
+export const startOf = (plan: Plan, over: Partial<RunStart> = {}): RunStart => {
+  const { job, owner, purpose, classification, consumers, digest: planDigest, budgetUsd } = plan
+  return {
+    run: "r1",
+    job,
+    owner,
+    purpose,
+    classification,
+    consumers,
+    planDigest,
+    budgetUsd,
+    logicalTime: new Date("2026-11-02T00:00:00Z"),
+    interval: { start: new Date("2026-11-02T00:00:00Z"), end: new Date("2026-11-03T00:00:00Z") },
+    itemLimit: null,
+    plan: canonicalJson(plan),
+    estimateUsd: null,
+    jobModule: `jobs/${job}.ts`,
+    params: "{}",
+    ...over
+  }
+}
+
 export const begin = (
   ledger: LedgerShape,
   over: { readonly itemLimit?: number; readonly codeVersion?: string } = {}
-): Effect.Effect<RunRecord, StoreError> => {
-  const logicalTime = new Date("2026-11-02T00:00:00Z")
-  const { job, owner, purpose, classification, consumers, digest: planDigest, budgetUsd } = twoEnds
-  const of = { run: "r1", job, owner, purpose, classification, consumers, planDigest, budgetUsd }
-  const interval = { start: logicalTime, end: new Date("2026-11-03T00:00:00Z") }
-  const itemLimit = over.itemLimit ?? null
-  const start = {
-    ...of,
-    logicalTime,
-    interval,
-    itemLimit,
-    plan: canonicalJson(twoEnds),
-    estimateUsd: null,
-    jobModule: "jobs/two-ends.ts",
-    params: "{}"
-  }
-  return ledger.begin(start, { codeVersion: over.codeVersion ?? "code-1", planDigest, pid: process.pid })
-}
+): Effect.Effect<RunRecord, StoreError> =>
+  ledger.begin(startOf(twoEnds, { itemLimit: over.itemLimit ?? null }), {
+    codeVersion: over.codeVersion ?? "code-1",
+    planDigest: twoEnds.digest,
+    pid: process.pid
+  })
 
 /** Item `n` of an input: its key is `k-n`, its line n + 1. */
 export const stagedItem = (n: number, over: Partial<StagedItem> = {}): StagedItem => {

@@ -12,6 +12,7 @@ import { MemoryLedger } from "../../runtime/store/ledger-memory.ts"
 import { MemoryDisk } from "../../runtime/store/memory-disk.ts"
 import type { StoreError } from "../../runtime/store/store-error.ts"
 import { beginSealed, settlementOf, twoEnds } from "./ledger-run.ts"
+import { Luck } from "./luck.ts"
 
 /** Amounts are whole numbers of this, so that sums of them are exact. */
 const unitUsd = 1 / 4_096
@@ -132,7 +133,7 @@ class World {
   readonly request = Effect.fnUntraced({ self: this }, function* (boundUsd: number) {
     const { isCalm = false } = this.#options
     const kind = isCalm ? "answered" : this.#luck.pick(["answered", "answered", "answered", "answered", "bad", "limited", "lost"] as const)
-    const costUsd = kind === "limited" || (kind === "lost" && this.#luck.chance(0.5)) ? 0 : this.#luck.costOf(boundUsd)
+    const costUsd = kind === "limited" || (kind === "lost" && this.#luck.chance(0.5)) ? 0 : costOf(this.#luck, boundUsd)
     const ms = this.#luck.upTo(2_000)
     if (costUsd > 0) yield* this.#billLater(costUsd, this.#luck.upTo(ms))
     yield* Effect.sleep(ms)
@@ -279,7 +280,7 @@ class Process {
         break
       }
       reservations.push(reservation)
-      lines.push({ item, boundUsd, costUsd: this.#luck.chance(0.1) ? 0 : this.#luck.costOf(boundUsd) })
+      lines.push({ item, boundUsd, costUsd: this.#luck.chance(0.1) ? 0 : costOf(this.#luck, boundUsd) })
     }
     if (lines.length === 0) return false
     yield* Effect.sleep(this.#luck.upTo(100))
@@ -344,36 +345,5 @@ const settled = (
 
 const hashKey = (key: string): Buffer => createHash("sha256").update(key).digest()
 
-/** Mulberry32. */
-class Luck {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed * 2_654_435_761
-  }
-
-  #next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-
-  /** From 1 to `most`. */
-  upTo(most: number): number {
-    return 1 + Math.floor(this.#next() * most)
-  }
-
-  chance(share: number): boolean {
-    return this.#next() < share
-  }
-
-  pick<const A>(of: readonly [A, ...ReadonlyArray<A>]): A {
-    return of[Math.floor(this.#next() * of.length)] ?? of[0]
-  }
-
-  /** Often all of the bound. */
-  costOf(boundUsd: number): number {
-    return this.chance(0.3) ? boundUsd : this.upTo(Math.round(boundUsd / unitUsd)) * unitUsd
-  }
-}
+/** Of a call: often all of its bound. */
+const costOf = (luck: Luck, boundUsd: number): number => (luck.chance(0.3) ? boundUsd : luck.upTo(Math.round(boundUsd / unitUsd)) * unitUsd)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 
-import { canonicalJson, compile, type Job } from "../../dsl/index.ts"
+import { compile, type Job } from "../../dsl/index.ts"
 import { VariantCache } from "../../runtime/execute/ask.ts"
 import { directCaller } from "../../runtime/execute/caller.ts"
 import { Dispatcher } from "../../runtime/execute/dispatcher.ts"
@@ -16,7 +16,7 @@ import { workThrough, type FailedPass } from "../../runtime/execute/work.ts"
 import type { CallRequest, Provider, Reply } from "../../runtime/provider/provider.ts"
 import type { ProviderError } from "../../runtime/provider/provider-error.ts"
 import { Ledger, type LedgerShape } from "../../runtime/store/ledger.ts"
-import { layoutOf, stagedItem } from "./ledger-run.ts"
+import { layoutOf, stagedItem, startOf } from "./ledger-run.ts"
 
 /** A call as the provider saw it. */
 export interface SeenCall {
@@ -41,28 +41,7 @@ export interface SweepRun {
 /** Begins, or goes on; returns all calls of this session, and its sweeps. */
 export const sweepRun = Effect.fnUntraced(function* ({ job, ledger, items, answer, beforeSweeps = () => Effect.void }: SweepRun) {
   const plan = compile(job)
-  const at = new Date("2026-11-02T00:00:00Z")
-  const { owner, purpose, classification, consumers, digest: planDigest, budgetUsd } = plan
-  const record = yield* ledger.begin(
-    {
-      run: "r1",
-      job: plan.job,
-      owner,
-      purpose,
-      classification,
-      consumers,
-      planDigest,
-      budgetUsd,
-      logicalTime: at,
-      interval: { start: at, end: at },
-      itemLimit: null,
-      plan: canonicalJson(plan),
-      estimateUsd: null,
-      jobModule: "job.ts",
-      params: "{}"
-    },
-    { codeVersion: "code", planDigest, pid: 1 }
-  )
+  const record = yield* ledger.begin(startOf(plan), { codeVersion: "code", planDigest: plan.digest, pid: 1 })
   if (!record.sealed) {
     yield* ledger.stage(
       Array.from({ length: items }, (_, n) => stagedItem(n)),

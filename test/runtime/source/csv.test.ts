@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest"
 
 import { csv } from "../../../dsl/index.ts"
 import { readSource } from "../../../runtime/source/read-source.ts"
-import { failure, items, options, portions, rows, run, seeded, sourceOf, useFolder, verdicts, write } from "./source-support.ts"
+import { failure, items, options, portions, rows, run, sourceOf, useFolder, verdicts, write } from "./source-support.ts"
+import { seeded } from "../../support/luck.ts"
 
 const Loose = Schema.Struct({ id: Schema.String, text: Schema.NullOr(Schema.String) })
 const loose = { schema: Loose, key: ({ id }: typeof Loose.Type) => id }

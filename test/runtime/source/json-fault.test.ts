@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 
 import { jsonFault } from "../../../runtime/source/json-fault.ts"
-import { seeded } from "./source-support.ts"
+import { seeded } from "../../support/luck.ts"
 
 const fault = (text: string): string => {
   try {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 
 import { makeLineSplitter } from "../../../runtime/source/lines.ts"
-import { seeded } from "./source-support.ts"
+import { seeded } from "../../support/luck.ts"
 
 const split = (blocks: ReadonlyArray<Buffer>, lineBytesMax = 1_000_000) => {
   const splitter = makeLineSplitter({ lineBytesMax })

@@ -60,14 +60,3 @@ export const verdicts = async (source: Source<unknown, unknown>): Promise<Readon
 /** The error that stops a source. */
 export const failure = (source: Source<unknown, unknown>): Promise<SourceError> =>
   Effect.runPromise(Effect.flip(Stream.runDrain(readSource(sourceOf(source), run))))
-
-/** Numbers in [0, 1) that are the same for a seed (mulberry32). */
-export const seeded = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}

@@ -46,9 +46,8 @@ export interface Verdict {
 
 export const playNight = ({ seed, itemsMax = 1_000, planted = {} }: NightOptions): Verdict => {
   const script = scriptOf(seed, itemsMax)
-  const plan = compile(jobOf(script))
   const job = jobOf(script)
-  compile(job)
+  const plan = compile(job)
   const time = new VirtualTime()
   const provider = planted.provider?.(new ScriptedProvider(script)) ?? new ScriptedProvider(script)
   const night: Night = {

@@ -1,30 +1,6 @@
 /** What will happen in a night, drawn from its seed: items, weather, people, accidents. */
 
-/** Numbers from a seed: the same ones each time. */
-class Luck {
-  #state: number
-  constructor(seed: number) {
-    this.#state = (seed * 2_654_435_761) >>> 0
-  }
-  /** From 0 up to 1, without it (mulberry32). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = this.#state
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-  /** A whole number from 1 to `most`. */
-  upTo(most: number): number {
-    return 1 + Math.floor(this.next() * most)
-  }
-  chance(share: number): boolean {
-    return this.next() < share
-  }
-  pick<const A>(choices: ReadonlyArray<A>): A {
-    return choices[Math.floor(this.next() * choices.length)] as A
-  }
-}
+import { Luck } from "../luck.ts"
 
 /** What a model says of an item: badly for the first `times` calls, then well. */
 export interface Fate {

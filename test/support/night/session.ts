@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-import { canonicalJson, type Model, type Plan } from "../../../dsl/index.ts"
+import type { Model, Plan } from "../../../dsl/index.ts"
 import { AccountTrouble } from "../../../runtime/execute/account-trouble.ts"
 import { agreeToSweeps } from "../../../runtime/execute/agree-to-sweeps.ts"
 import { Alerts } from "../../../runtime/execute/alerts.ts"
@@ -22,7 +22,7 @@ import { Breaker } from "../../../runtime/guard/breaker.ts"
 import { Budget } from "../../../runtime/guard/budget.ts"
 import { RateLimiter } from "../../../runtime/guard/rate.ts"
 import { Ledger, type LedgerShape } from "../../../runtime/store/ledger.ts"
-import { layoutOf, stagedItem } from "../ledger-run.ts"
+import { layoutOf, stagedItem, startOf } from "../ledger-run.ts"
 import { unitUsd, type ScriptedProvider } from "./provider.ts"
 import type { Script } from "./script.ts"
 
@@ -41,6 +41,7 @@ export interface SessionOptions {
 export const playSession = Effect.fnUntraced(function* (options: SessionOptions) {
   const { ledger, plan, graph, script } = options
   const record = yield* begin(options)
+  let drawn = (): number => 0
   const end = yield* Effect.gen(function* () {
     if (isRejected(yield* ledger.gates)) {
       yield* holdRest(ledger, graph)
@@ -114,25 +115,8 @@ export const playSession = Effect.fnUntraced(function* (options: SessionOptions)
   return { ...end, session: record.session }
 })
 
-let drawn: () => number = () => 0
-
 const begin = Effect.fnUntraced(function* ({ ledger, plan, script }: SessionOptions) {
-  drawn = () => 0
-  const at = new Date(0)
-  const { job, owner, purpose, classification, consumers, digest: planDigest, budgetUsd } = plan
-  const start = { run: "night", job, owner, purpose, classification, consumers, planDigest, budgetUsd, logicalTime: at }
-  const record = yield* ledger.begin(
-    {
-      ...start,
-      interval: { start: at, end: at },
-      itemLimit: null,
-      plan: canonicalJson(plan),
-      estimateUsd: null,
-      jobModule: "job.ts",
-      params: "{}"
-    },
-    { codeVersion: "code", planDigest, pid: 1 }
-  )
+  const record = yield* ledger.begin(startOf(plan, { run: "night" }), { codeVersion: "code", planDigest: plan.digest, pid: 1 })
   if (record.sealed) return record
   yield* ledger.stage(
     script.fates.map((_, n) => stagedItem(n, { key: String(n) })),
