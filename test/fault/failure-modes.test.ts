@@ -2,32 +2,22 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 
 import { askJob } from "../support/ask-run.ts"
-import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
+import { compareRuns } from "../support/compare-runs.ts"
 import { keyOf, makeHome, type FaultHome } from "../support/fault-home.ts"
 import { mailTexts, openPaidHome, outcomeOf } from "../support/paid-home.ts"
 import { timedResume } from "../support/recovery-time.ts"
-import { lastJson, onlyRun, openFiles, runFiles, tempFolder, until } from "../support/run-command.ts"
+import { useReference } from "../support/reference-run.ts"
+import { lastJson, onlyRun, openFiles, runFiles, until } from "../support/run-command.ts"
 
 const killJob = ["run", join(import.meta.dirname, "jobs/kill-job.ts"), "--date", "2026-03-01"]
 const items = 400
-const folder = tempFolder()
-afterAll(() => folder[Symbol.dispose]())
-const lines = Array.from({ length: items }, (_, n) =>
-  JSON.stringify({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `Text ${n}`, n })
-)
-const input = folder.write("items.jsonl", `${lines.join("\n")}\n`)
 
-let reference: FinishedRun
-beforeAll(async () => {
-  const home = makeHome(join(folder.path, "reference"), { input })
-  const ended = await home.start(killJob).ended
-  expect(ended.code, ended.stderr).toBe(3)
-  reference = { state: home.state, run: String(lastJson(ended)["run"]) }
-})
-const homeOf = (name: string): FaultHome => makeHome(join(folder.path, name), { input, key: keyOf(reference) })
+const rows = Array.from({ length: items }, (_, n) => ({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `Text ${n}`, n }))
+const reference = useReference({ runArgs: killJob, rows, exitCode: 3 })
+const { folder, input, homeOf } = reference
 
 /** Stops the command once `calls` more were made. */
 const killedAfter = async (
@@ -44,7 +34,7 @@ const killedAfter = async (
   return onlyRun(home.state)
 }
 const expectAsUndisturbed = async (home: FaultHome): Promise<void> =>
-  expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+  expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
 
 const copyFiles = (files: ReadonlyArray<string>, to: string): (() => void) => {
   mkdirSync(to, { recursive: true })
@@ -58,7 +48,7 @@ const copyFiles = (files: ReadonlyArray<string>, to: string): (() => void) => {
 
 describe("[OPS-5] [OPS-6] a failure mode of the pattern", { timeout: 180_000 }, () => {
   it("[OPS-5] manifest build fails: the input can't be read, nothing is asked and no half manifest is left; read again, all of it is done", async () => {
-    const home = makeHome(join(folder.path, "unreadable"), { input: join(folder.path, "late.jsonl"), key: keyOf(reference) })
+    const home = makeHome(join(folder.path, "unreadable"), { input: join(folder.path, "late.jsonl"), key: keyOf(reference.run()) })
     const failed = await home.start(killJob).ended
     expect(failed.code, failed.stderr).toBe(1)
     expect(failed.stderr).toMatch(/late\.jsonl does not exist/)
@@ -132,7 +122,7 @@ describe("[OPS-5] [OPS-6] a failure mode of the pattern", { timeout: 180_000 }, 
     restore()
     const { ended } = await timedResume("checkpoint store failure", home.state, () => home.start(["resume", run]))
     expect(ended.code, ended.stderr).toBe(3)
-    expect(await compareRuns(reference, { state: home.state, run })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run })).toEqual({})
   })
 
   it("[OPS-6] checkpoint store failure: with a backup of the state file alone, older than the payload, uncertain items are asked again and none comes twice", async () => {

@@ -1,27 +1,20 @@
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 
 import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
-import { keyOf, makeHome, type FaultHome } from "../support/fault-home.ts"
-import { lastJson, onlyRun, openFiles, runFiles, tempFolder, until, type Ended } from "../support/run-command.ts"
+import type { FaultHome } from "../support/fault-home.ts"
+import { useReference } from "../support/reference-run.ts"
+import { lastJson, onlyRun, openFiles, runFiles, until, type Ended } from "../support/run-command.ts"
 
 const job = join(import.meta.dirname, "jobs/poison-job.ts")
 const runArgs = ["run", job, "--date", "2026-03-01"]
 const items = 120
-const folder = tempFolder()
-afterAll(() => folder[Symbol.dispose]())
-const input = folder.write("items.jsonl", Array.from({ length: items }, (_, n) => `${JSON.stringify({ id: `item-${n}`, n })}\n`).join(""))
-let reference: FinishedRun
-beforeAll(async () => {
-  const home = makeHome(join(folder.path, "reference"), { input })
-  const ended = await home.start(runArgs).ended
-  expect(ended.code, ended.stderr).toBe(3)
-  expect(lastJson(ended)).toMatchObject({ manifest: items, delivered: items - 1, dead: 1 })
-  reference = { state: home.state, run: String(lastJson(ended)["run"]) }
-})
-const homeOf = (name: string): FaultHome => makeHome(join(folder.path, name), { input, key: keyOf(reference) })
+const rows = Array.from({ length: items }, (_, n) => ({ id: `item-${n}`, n }))
+const reference = useReference({ runArgs, rows, exitCode: 3 })
+const { homeOf } = reference
+beforeAll(() => expect(reference.summary()).toMatchObject({ manifest: items, delivered: items - 1, dead: 1 }))
 
 /** Runs, and resumes until a session ends as a session should; all of them. */
 const untilDone = async (home: FaultHome, env: Readonly<Record<string, string>>): Promise<ReadonlyArray<Ended>> => {
@@ -51,7 +44,7 @@ const timesOf = (home: FaultHome, place: string): number => home.noted("poison")
 /** All but the poisonous item came to what they come to without it, and nothing of the trouble is left. */
 const expectTheRest = async (home: FaultHome): Promise<void> => {
   const run = onlyRun(home.state)
-  expect(await othersOf({ state: home.state, run })).toEqual(await othersOf(reference))
+  expect(await othersOf({ state: home.state, run })).toEqual(await othersOf(reference.run()))
   expect(readdirSync(join(home.state, "runs", run)).toSorted()).toEqual(["payload.duckdb", "report.html", "state.duckdb"])
 }
 
@@ -117,7 +110,7 @@ describe("job code that never comes back", { timeout: 180_000 }, () => {
     command.kill("SIGCONT")
     const ended = await command.ended
     expect(ended.code, ended.stderr).toBe(3)
-    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
 })
 
@@ -159,6 +152,6 @@ describe("job code that ends the process", { timeout: 180_000 }, () => {
     }
     const ended = await home.start(["resume", onlyRun(home.state)]).ended
     expect(ended.code, ended.stderr).toBe(3)
-    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
 })

@@ -1,29 +1,21 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 
-import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
-import { keyOf, makeHome, type FaultHome } from "../support/fault-home.ts"
-import { lastJson, onlyRun, openFiles, runFiles, tempFolder, until, type Ended } from "../support/run-command.ts"
+import { compareRuns } from "../support/compare-runs.ts"
+import type { FaultHome } from "../support/fault-home.ts"
+import { lastJson, onlyRun, openFiles, runFiles, until, type Ended } from "../support/run-command.ts"
+import { useReference } from "../support/reference-run.ts"
 import { leftUnder, processesWith } from "../support/state-tree.ts"
 
 const items = 1_000
 const job = join(import.meta.dirname, "jobs/slow-job.ts")
 const runArgs = ["run", job, "--date", "2026-03-01"]
-const folder = tempFolder()
-afterAll(() => folder[Symbol.dispose]())
-const input = folder.write("items.jsonl", Array.from({ length: items }, (_, n) => `${JSON.stringify({ id: `item-${n}`, n })}\n`).join(""))
 
-let reference: FinishedRun
-beforeAll(async () => {
-  const home = makeHome(join(folder.path, "reference"), { input })
-  const ended = await home.start(runArgs).ended
-  expect(ended.code, ended.stderr).toBe(0)
-  reference = { state: home.state, run: String(lastJson(ended)["run"]) }
-})
-
-const homeOf = (name: string): FaultHome => makeHome(join(folder.path, name), { input, key: keyOf(reference) })
+const rows = Array.from({ length: items }, (_, n) => ({ id: `item-${n}`, n }))
+const reference = useReference({ runArgs, rows, exitCode: 0 })
+const { homeOf } = reference
 const count = (home: FaultHome, word: string): number => home.noted(word).length
 /** When the last call began, in ms. */
 const lastCall = (home: FaultHome): number => Math.max(0, ...home.noted("call").map((line) => Number(line.split(" ")[2])))
@@ -48,7 +40,7 @@ const expectResumable = async (home: FaultHome): Promise<void> => {
   const ended = await home.start(["resume", run]).ended
   expect(ended.code, ended.stderr).toBe(0)
   expect(lastJson(ended)).toMatchObject({ run, status: "done", manifest: items, delivered: items })
-  expect(await compareRuns(reference, { state: home.state, run })).toEqual({})
+  expect(await compareRuns(reference.run(), { state: home.state, run })).toEqual({})
 }
 
 const stops: ReadonlyArray<readonly [name: string, signals: ReadonlyArray<NodeJS.Signals>]> = [
@@ -128,7 +120,7 @@ describe("a run that is told to stop", { timeout: 120_000 }, () => {
     const ended = await home.start(runArgs, { FAULT_SLOW: "work" }).ended
     expect(ended.code, ended.stderr).toBe(0)
     expect(count(home, "call")).toBe(items)
-    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
     expect(leftUnder(home.state)).toEqual([])
   })
 })

@@ -2,34 +2,28 @@ import { createHash } from "node:crypto"
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 
 import { slotsPerWorker, workersOf } from "../../runtime/execute/capacity.ts"
 import { uncommittedMax } from "../../runtime/store/group-commit.ts"
-import { compareRuns, type FinishedRun } from "../support/compare-runs.ts"
-import { keyOf, makeHome, mountSmall, type FaultHome } from "../support/fault-home.ts"
-import { lastJson, onlyRun, openFiles, runFiles, tempFolder, until, type Ended } from "../support/run-command.ts"
+import { compareRuns } from "../support/compare-runs.ts"
+import { makeHome, mountSmall, type FaultHome } from "../support/fault-home.ts"
+import { lastJson, onlyRun, openFiles, runFiles, until, type Ended } from "../support/run-command.ts"
+import { useReference } from "../support/reference-run.ts"
 import { leftUnder } from "../support/state-tree.ts"
 
-const folder = tempFolder()
-afterAll(() => folder[Symbol.dispose]())
 const slowJob = ["run", join(import.meta.dirname, "jobs/slow-job.ts"), "--date", "2026-03-01"]
 const killJob = ["run", join(import.meta.dirname, "jobs/kill-job.ts"), "--date", "2026-03-01"]
 const items = 1_000
-const lines = Array.from({ length: items }, (_, n) =>
-  JSON.stringify({ id: `item-${n}`, kind: ["letter", "form", "note"][n % 3], text: `The text of item ${n}`, n })
-)
-const input = folder.write("items.jsonl", `${lines.join("\n")}\n`)
 
-let reference: FinishedRun
-beforeAll(async () => {
-  const home = makeHome(join(folder.path, "reference"), { input })
-  const ended = await home.start(killJob).ended
-  expect(ended.code, ended.stderr).toBe(3)
-  reference = { state: home.state, run: String(lastJson(ended)["run"]) }
-})
-
-const homeOf = (name: string): FaultHome => makeHome(join(folder.path, name), { input, key: keyOf(reference) })
+const rows = Array.from({ length: items }, (_, n) => ({
+  id: `item-${n}`,
+  kind: ["letter", "form", "note"][n % 3],
+  text: `The text of item ${n}`,
+  n
+}))
+const reference = useReference({ runArgs: killJob, rows, exitCode: 3 })
+const { folder, input, homeOf } = reference
 
 /** It failed, and its message is one that a tired operator can use. */
 const expectRefused = (ended: Ended, ...says: ReadonlyArray<string | RegExp>): void => {
@@ -82,7 +76,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     expect(ended.code, ended.stderr).toBe(3)
     expect(ended.stderr).toMatch(/ waits: .* is full.*\n(?:.*\n)*?.* goes on\.\n/)
     expect(new Set(home.noted("call")).size).toBe(home.noted("call").length)
-    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
   })
 
   it("[CHK-4] [OPS-5] checkpoint store unavailable: during the work, and the run is stopped meanwhile: it stops, and a resume loses nothing", async (context) => {
@@ -100,7 +94,7 @@ describe("a full disk", { timeout: 180_000 }, () => {
     disk.makeRoom()
     const ended = await home.start(["resume", onlyRun(home.state)]).ended
     expect(ended.code, ended.stderr).toBe(3)
-    expect(await compareRuns(reference, { state: home.state, run: onlyRun(home.state) })).toEqual({})
+    expect(await compareRuns(reference.run(), { state: home.state, run: onlyRun(home.state) })).toEqual({})
     expect(leftUnder(home.state)).toEqual([])
   })
 
@@ -109,7 +103,8 @@ describe("a full disk", { timeout: 180_000 }, () => {
     if (disk === null) return context.skip("no file system can be mounted here")
     const large = folder.write(
       "large.jsonl",
-      lines
+      rows
+        .map((row) => JSON.stringify(row))
         .map((line) =>
           `${line.slice(0, -1)},"more":"${line.repeat(200)}"}\n`.replaceAll(
             /"more":"(.*)"/g,
